@@ -1,0 +1,121 @@
+# Everything sets itself up: the first target that needs a tool creates .venv and installs the pinned requirements.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+BIN := .venv/bin
+LAYER_PYTHON ?= 3.13
+LAYER_PLATFORM ?= aarch64
+LAYER_CACHE := .local/layers/$(LAYER_PYTHON)-$(LAYER_PLATFORM)
+PACKAGES := domain projections adapters handlers actions
+PYTEST_ARGS ?=
+
+# sam keeps its settings in the environment it is installed in, reports nothing and asks nobody for a newer version.
+export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help demo test up down status check format lint types build deploy requirements clean
+
+help: ## Show the targets.
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/.demo ## Start the stack on this machine, run real requests through it, show what happened, stop it.
+	@$(BIN)/python -m local.demo
+
+up: .venv/.demo ## Start the stack on this machine, in the background.
+	@$(BIN)/python -m local up
+
+down: .venv/.demo ## Stop the stack on this machine.
+	@$(BIN)/python -m local down
+
+status: .venv/.demo ## Say whether the stack on this machine is up.
+	@$(BIN)/python -m local status
+
+test: .venv/.dev ## Run the whole test suite.
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/.dev lint types ## Format, lint, types, layers, template, spelling, tests with coverage: what CI runs.
+	@$(BIN)/python -m pytest --cov $(PYTEST_ARGS)
+
+lint: .venv/.dev ## Check format, lint, layers, template and spelling.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/sam validate --lint --region us-east-1
+	@$(BIN)/codespell
+
+types: .venv/.dev ## Check the types.
+	@$(BIN)/mypy
+
+format: .venv/.dev ## Format the code and apply the lint fixes that are safe.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+build: .venv/.demo ## Build for Lambda, from any host.
+	@$(BIN)/sam build
+
+deploy: build ## Deploy what was built; the AWS credentials and region come from the environment.
+	@$(BIN)/sam deploy --guided
+
+requirements: .venv/.dev ## Choose the newest versions that fit together and pin them.
+	@for set in demo "" dev; do \
+	    name=requirements$${set:+-$$set}; \
+	    constraint=$$([[ $$set == demo ]] || echo "--constraint requirements-demo.txt"); \
+	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	        --no-emit-index-url --no-header $$constraint $$name.in --output-file $$name.txt || exit; \
+	done
+
+clean: ## Remove everything that was built or installed; stop the stack first.
+	rm -rf .venv .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage *.egg-info
+
+# --- what runs here -------------------------------------------------------------------------------------------
+
+# A long command says what it is; its output shows only when it fails.
+quietly = mkdir -p .local/log; $(1) >.local/log/install.log 2>&1 || { cat .local/log/install.log >&2; exit 1; }
+
+# The requirements are complete (each is pinned), so there is nothing to resolve; wheels need no compiler.
+install := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-compile
+
+.venv/.created:
+	@for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && found=$$candidate && break; \
+	done; \
+	[[ -n "$$found" ]] || { echo "Streamer needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	echo "Creating .venv with $$("$$found" --version)"; \
+	rm -rf .venv && $(call quietly,"$$found" -m venv .venv)
+	@touch $@
+
+.venv/.demo: requirements-demo.txt pyproject.toml .venv/.created
+	@echo "Installing what the stack needs (about half a minute, once)"
+	@$(call quietly,$(install) --only-binary=:all: --require-hashes --requirement requirements-demo.txt)
+	@$(call quietly,$(install) --no-build-isolation --editable .)
+	@mkdir -p .venv/sam && echo '{"lastVersionCheck": 4102444800.0}' >.venv/sam/metadata.json
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.demo
+	@echo "Installing the development tools (about half a minute, once)"
+	@$(call quietly,$(install) --only-binary=:all: --require-hashes --requirement requirements-dev.txt)
+	@touch $@
+
+# --- what runs on Lambda: sam calls these targets, as template.yaml says -----------------------------------------
+
+# "host" is this machine, for the stack that runs here; any other platform is a Linux machine type of Lambda's.
+ifeq ($(LAYER_PLATFORM),host)
+LAYER_TARGET :=
+else
+LAYER_TARGET := --implementation cp --python-version $(LAYER_PYTHON) \
+    --platform manylinux2014_$(LAYER_PLATFORM) --platform manylinux_2_28_$(LAYER_PLATFORM)
+endif
+
+$(LAYER_CACHE)/.complete: requirements.txt
+	@$(call quietly,rm -rf "$(LAYER_CACHE)" && $(install) --only-binary=:all: --require-hashes \
+	    --requirement requirements.txt --target "$(LAYER_CACHE)/python" $(LAYER_TARGET))
+	@touch $@
+
+build-DependenciesLayer: $(LAYER_CACHE)/.complete
+	@mkdir -p "$(ARTIFACTS_DIR)"
+	@cp -R "$(LAYER_CACHE)/python" "$(ARTIFACTS_DIR)/"
+
+build-%:
+	@mkdir -p "$(ARTIFACTS_DIR)"
+	@tar -cf - --exclude=__pycache__ $(PACKAGES) | tar -xf - -C "$(ARTIFACTS_DIR)"
