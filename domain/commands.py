@@ -1,0 +1,143 @@
+"""What can be asked of a request. Time, ids and randomness come in with the command; nothing here looks them up."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from domain.events import Failure
+
+DEFAULT_RETENTION: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Take the request in. `digest` tells a repeat from another request under the same idempotency key."""
+
+    now: datetime
+    action: str
+    digest: str
+    payload: Any = None
+    payload_ref: str | None = None
+    priority: int = 5
+    delay: timedelta = timedelta(0)
+    max_attempts: int = 3
+    retention: timedelta = DEFAULT_RETENTION
+    connection_id: str | None = None
+    idempotency_key: str | None = None
+    retry_of: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Begin an attempt. A worker id stands for one claim, so a repeat is recognised by it."""
+
+    now: datetime
+    worker_id: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportProgress:
+    """Tell how far the attempt is; a percent below the last one counts as the last one, one above 100 as 100."""
+
+    now: datetime
+    attempt: int
+    percent: float
+    message: str | None = None
+    details: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendOutput:
+    """Add the chunk with this index to the attempt's output."""
+
+    now: datetime
+    attempt: int
+    index: int
+    chunk: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewLease:
+    """Keep the request until `lease_until`."""
+
+    now: datetime
+    attempt: int
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete:
+    """End the request with its result."""
+
+    now: datetime
+    attempt: int
+    result: Any = None
+    result_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Exponential back-off with full jitter: a delay between 0 and min(cap, base * 2 ** (attempt - 1))."""
+
+    base: timedelta = timedelta(seconds=2)
+    cap: timedelta = timedelta(minutes=5)
+
+    def delay(self, attempt: int, jitter: float) -> timedelta:
+        """The wait after a failed attempt; jitter is a random number in [0, 1]."""
+        doublings = min(attempt - 1, 30)
+        return min(self.cap, self.base * (1 << doublings)) * jitter
+
+
+DEFAULT_RETRY: Final = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailAttempt:
+    """End the attempt with an error. `after` overrides the policy's delay."""
+
+    now: datetime
+    attempt: int
+    error: Failure
+    retryable: bool
+    jitter: float
+    policy: RetryPolicy = DEFAULT_RETRY
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireLease:
+    """End the attempt if its lease is over: its worker was lost."""
+
+    now: datetime
+    jitter: float
+    policy: RetryPolicy = DEFAULT_RETRY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Stop the request: at once if it waits, at its worker's next report if it runs."""
+
+    now: datetime
+    by: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeCancel:
+    """The worker has stopped as asked."""
+
+    now: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """End the request if its retention is about to end, so that nothing disappears without a final event."""
+
+    now: datetime
+
+
+WorkerCommand = ReportProgress | AppendOutput | RenewLease | Complete | FailAttempt | AcknowledgeCancel
+Command = Submit | Start | WorkerCommand | ExpireLease | Cancel | Expire

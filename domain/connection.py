@@ -1,0 +1,40 @@
+"""A connection: one open WebSocket and whose it is."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from domain.identity import Identity
+
+CONNECTION_TTL: Final = timedelta(hours=24)
+ACTIVITY_INTERVAL: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One open socket. `ends_at` is when its token ends and it must be closed; `expires_at` when its row may go."""
+
+    connection_id: str
+    tenant_id: str
+    user_id: str
+    connected_at: datetime
+    last_active_at: datetime
+    ends_at: datetime
+    expires_at: datetime
+    source_ip: str = ""
+    user_agent: str = ""
+
+
+def opened(connection_id: str, identity: Identity, now: datetime, source_ip: str, user_agent: str) -> Connection:
+    """The connection that a caller opens now."""
+    return Connection(
+        connection_id=connection_id,
+        tenant_id=identity.tenant_id,
+        user_id=identity.user_id,
+        connected_at=now,
+        last_active_at=now,
+        ends_at=identity.expires_at,
+        expires_at=now + CONNECTION_TTL,
+        source_ip=source_ip[:64],
+        user_agent=user_agent[:256],
+    )

@@ -1,0 +1,73 @@
+"""JSON that keeps what it was given: integers of any size, decimals digit by digit, no NaN or Infinity.
+
+The standard library reads 0.1000000000000000000001 as a float and cannot write a Decimal; simplejson does both
+(docs/decisions/0002).
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NoReturn
+
+import simplejson
+from simplejson.scanner import JSONDecodeError
+
+from domain.errors import InvalidJson
+
+MAX_DEPTH: Final = 64
+
+
+def encode(value: Any, *, sort_keys: bool = False) -> str:
+    """The shortest JSON text of a value; InvalidJson when it has none."""
+    try:
+        text = str(
+            simplejson.dumps(
+                value,
+                separators=(",", ":"),
+                ensure_ascii=False,
+                use_decimal=True,
+                allow_nan=False,
+                default=_refuse,
+                sort_keys=sort_keys,
+            )
+        )
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise InvalidJson("half of a surrogate pair") from exc
+    except (ValueError, TypeError, RecursionError) as exc:
+        raise InvalidJson(str(exc)) from exc
+    return text
+
+
+def decode(text: str | bytes) -> Any:
+    """The value of a JSON text: decimals as Decimal, so that no digit is lost; InvalidJson when it is not JSON."""
+    try:
+        value = simplejson.loads(text, use_decimal=True, parse_constant=_refuse_constant)
+    except (JSONDecodeError, UnicodeDecodeError, ValueError, InvalidOperation, RecursionError) as exc:
+        raise InvalidJson(str(exc)) from exc
+    if not _is_shallow(value):
+        raise InvalidJson(f"nested deeper than {MAX_DEPTH}")
+    if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():  # type: ignore[operator]
+        encode(value)  # an escaped half of a surrogate pair is valid JSON, but no text that can be stored or sent
+    return value
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            if isinstance(node, (dict, list))
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _refuse(value: object) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _refuse_constant(name: str) -> Decimal:
+    raise ValueError(f"{name} is not a JSON number")

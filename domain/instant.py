@@ -1,0 +1,46 @@
+"""Instants: aware UTC datetimes of millisecond precision, written as ISO 8601 with a Z.
+
+One precision everywhere, so that an instant survives every trip through the log, a view or a frame unchanged and
+text order is time order.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, PlainSerializer
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_instant(moment: datetime) -> datetime:
+    """The moment as an instant: in UTC, cut to the millisecond."""
+    if moment.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("an instant is between the years 1 and 9999 in UTC") from exc
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def to_text(instant: datetime) -> str:
+    """The instant as text, for example 2026-11-22T08:24:41.120Z."""
+    return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def from_text(text: str) -> datetime:
+    """The instant that a text names; ValueError when it names none or has no time zone."""
+    return to_instant(datetime.fromisoformat(text))
+
+
+def epoch_seconds(instant: datetime) -> int:
+    """Whole seconds since 1970, rounded up: the form of DynamoDB's time to live."""
+    return -int(-instant.timestamp() // 1)
+
+
+def from_epoch(seconds: int) -> datetime:
+    """The instant that whole seconds since 1970 stand for."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(to_instant), PlainSerializer(to_text)]

@@ -1,0 +1,287 @@
+"""The request aggregate: every rule about what may happen to a request is in this file.
+
+Theory of operation. A request's past is its events; `evolve` folds them into a `RequestState`. `decide` answers a
+command with the events that follow from it, given that state: one, or none when the command repeats what already
+happened. What the rules forbid raises a `Rejected` error and changes nothing. Both are pure.
+
+`TRANSITIONS` is the whole life of a request. `decide` may only answer with an event that has a row for the present
+status, and `evolve` takes the next status from there, so the table, the code and the diagram in the README agree.
+
+Fencing: a worker's commands carry the number of its attempt. `Start` gives out the next number, so a worker that
+comes back late has an old one and is rejected.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import reduce
+from typing import Final, NamedTuple, assert_never
+
+from domain.commands import (
+    AcknowledgeCancel,
+    AppendOutput,
+    Cancel,
+    Command,
+    Complete,
+    Expire,
+    ExpireLease,
+    FailAttempt,
+    RenewLease,
+    ReportProgress,
+    Start,
+    Submit,
+    WorkerCommand,
+)
+from domain.errors import AlreadyFinal, AttemptOver, KeyReused, NotFound, NotRunnable, Undecodable
+from domain.events import (
+    AttemptFailed,
+    AttemptStarted,
+    CancelRequested,
+    Event,
+    Failure,
+    LeaseRenewed,
+    OutputAppended,
+    ProgressReported,
+    RequestCancelled,
+    RequestCompleted,
+    RequestFailed,
+    RequestSubmitted,
+)
+from domain.instant import to_instant
+from domain.state import INITIAL, RequestState, Status
+
+LEASE_EXPIRED: Final = "LEASE_EXPIRED"
+EXPIRED: Final = "EXPIRED"
+EXPIRY_MARGIN: Final = timedelta(hours=1)
+WORKER: Final = "worker"
+
+
+class Transition(NamedTuple):
+    """In this status, this command may lead to this event and so to the next status."""
+
+    status: Status | None
+    command: type
+    event: type[Event]
+    next: Status
+
+
+S: Final = Status
+TRANSITIONS: Final = (
+    Transition(None, Submit, RequestSubmitted, S.PENDING),
+    Transition(S.PENDING, Start, AttemptStarted, S.PROCESSING),
+    Transition(S.RETRYING, Start, AttemptStarted, S.PROCESSING),
+    Transition(S.PROCESSING, ReportProgress, ProgressReported, S.PROCESSING),
+    Transition(S.PROCESSING, AppendOutput, OutputAppended, S.PROCESSING),
+    Transition(S.PROCESSING, RenewLease, LeaseRenewed, S.PROCESSING),
+    Transition(S.PROCESSING, Complete, RequestCompleted, S.COMPLETED),
+    Transition(S.PROCESSING, FailAttempt, AttemptFailed, S.RETRYING),
+    Transition(S.PROCESSING, FailAttempt, RequestFailed, S.FAILED),
+    Transition(S.PROCESSING, FailAttempt, RequestCancelled, S.CANCELLED),
+    Transition(S.PROCESSING, ExpireLease, AttemptFailed, S.RETRYING),
+    Transition(S.PROCESSING, ExpireLease, RequestFailed, S.FAILED),
+    Transition(S.PROCESSING, ExpireLease, RequestCancelled, S.CANCELLED),
+    Transition(S.PENDING, Cancel, RequestCancelled, S.CANCELLED),
+    Transition(S.RETRYING, Cancel, RequestCancelled, S.CANCELLED),
+    Transition(S.PROCESSING, Cancel, CancelRequested, S.PROCESSING),
+    Transition(S.PROCESSING, AcknowledgeCancel, RequestCancelled, S.CANCELLED),
+    Transition(S.PENDING, Expire, RequestFailed, S.FAILED),
+    Transition(S.RETRYING, Expire, RequestFailed, S.FAILED),
+    Transition(S.PROCESSING, Expire, RequestFailed, S.FAILED),
+)
+_NEXT: Final = {(row.status, row.event): row.next for row in TRANSITIONS}
+
+
+def decide(command: Command, state: RequestState) -> list[Event]:
+    """What follows from a command, given the past: one event, or none for a repeat."""
+    match command:
+        case Submit():
+            return _submit(command, state)
+        case _ if state.status is None:
+            raise NotFound
+        case Start():
+            return _start(command, state)
+        case Cancel():
+            return _cancel(command, state)
+        case ExpireLease():
+            lost = state.status is S.PROCESSING and command.now >= state.lease_until
+            return [_attempt_lost(command, state)] if lost else []
+        case Expire():
+            ending = not state.is_final and command.now >= state.expires_at - EXPIRY_MARGIN
+            return [RequestFailed(error=Failure(code=EXPIRED, message="Kept as long as it may be"))] if ending else []
+        case ReportProgress() | AppendOutput() | RenewLease() | Complete() | FailAttempt() | AcknowledgeCancel():
+            return [] if _ended_by(command, state) else _decide_running(command, _running(command, state))
+        case _:
+            assert_never(command)
+
+
+def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
+    """The state after one more event that happened at an instant; Undecodable when the table has no row for it."""
+    if (state.status, type(event)) not in _NEXT:
+        raise Undecodable("no transition", status=state.status, event=event.type)
+    state = replace(state, status=_NEXT[state.status, type(event)], updated_at=at)
+    match event:
+        case RequestSubmitted():
+            return replace(
+                state,
+                action=event.action,
+                digest=event.digest,
+                priority=event.priority,
+                max_attempts=event.max_attempts,
+                submitted_at=at,
+                due_at=event.due_at,
+                expires_at=event.expires_at,
+            )
+        case AttemptStarted():
+            return replace(
+                state,
+                attempt=event.attempt,
+                worker_id=event.worker_id,
+                lease_until=event.lease_until,
+                started_at=at,
+                percent=0.0,
+                message=None,
+                details=None,
+                outputs=0,
+                error=None,
+            )
+        case ProgressReported():
+            return replace(state, percent=event.percent, message=event.message, details=event.details)
+        case OutputAppended():
+            return replace(state, outputs=event.index + 1)
+        case LeaseRenewed():
+            return replace(state, lease_until=event.lease_until)
+        case RequestCompleted():
+            return replace(state, percent=100.0)
+        case AttemptFailed():
+            return replace(state, error=event.error, due_at=event.retry_at)
+        case RequestFailed():
+            return replace(state, error=event.error)
+        case CancelRequested():
+            return replace(state, cancel_requested=True)
+        case _:
+            return state
+
+
+def fold(events: Iterable[tuple[Event, datetime]], state: RequestState = INITIAL) -> RequestState:
+    """The state after all of the events, each with the instant it happened at."""
+    return reduce(lambda past, recorded: evolve(past, *recorded), events, state)
+
+
+def _submit(command: Submit, state: RequestState) -> list[Event]:
+    if state.status is not None:
+        if state.digest != command.digest:
+            raise KeyReused
+        return []
+    due_at = to_instant(command.now + command.delay)
+    return [
+        RequestSubmitted(
+            action=command.action,
+            payload=command.payload,
+            payload_ref=command.payload_ref,
+            digest=command.digest,
+            priority=command.priority,
+            due_at=due_at,
+            max_attempts=command.max_attempts,
+            expires_at=to_instant(due_at + command.retention),
+            connection_id=command.connection_id,
+            idempotency_key=command.idempotency_key,
+            retry_of=command.retry_of,
+            metadata=command.metadata,
+        )
+    ]
+
+
+def _start(command: Start, state: RequestState) -> list[Event]:
+    if state.is_final:
+        raise AlreadyFinal(status=state.status)
+    if state.status is S.PROCESSING:
+        if state.worker_id == command.worker_id:
+            return []
+        raise NotRunnable("another worker has it", attempt=state.attempt)
+    if command.now < state.due_at:
+        raise NotRunnable("not due yet", due_at=state.due_at)
+    return [
+        AttemptStarted(attempt=state.attempt + 1, worker_id=command.worker_id, lease_until=command.lease_until),
+    ]
+
+
+def _cancel(command: Cancel, state: RequestState) -> list[Event]:
+    if state.status is S.CANCELLED:
+        return []
+    if state.is_final:
+        raise AlreadyFinal(status=state.status)
+    if state.cancel_requested:
+        return []
+    outcome = CancelRequested if state.status is S.PROCESSING else RequestCancelled
+    return [outcome(by=command.by, reason=command.reason)]
+
+
+_ENDS: Final[dict[type, Sequence[Status]]] = {
+    Complete: (S.COMPLETED,),
+    FailAttempt: (S.RETRYING, S.FAILED, S.CANCELLED),
+    AcknowledgeCancel: (S.CANCELLED,),
+}
+
+
+def _ended_by(command: WorkerCommand, state: RequestState) -> bool:
+    """Whether the attempt has already ended as this command would end it."""
+    return command.attempt == state.attempt and state.status in _ENDS.get(type(command), ())
+
+
+def _running(command: WorkerCommand, state: RequestState) -> RequestState:
+    """The state, if the command's attempt is the one that runs."""
+    if state.is_final:
+        raise AlreadyFinal(status=state.status)
+    if state.status is not S.PROCESSING or command.attempt != state.attempt:
+        raise AttemptOver(attempt=command.attempt, newest=state.attempt, status=state.status)
+    return state
+
+
+def _decide_running(command: WorkerCommand, state: RequestState) -> list[Event]:
+    match command:
+        case ReportProgress():
+            percent = min(100.0, max(state.percent, round(command.percent, 1)))
+            told = (percent, command.message, command.details or None)
+            if told == (state.percent, state.message, state.details):
+                return []
+            return [ProgressReported(percent=told[0], message=told[1], details=told[2])]
+        case AppendOutput():
+            if command.index > state.outputs:
+                raise AttemptOver("an output is missing", index=command.index, expected=state.outputs)
+            return [OutputAppended(index=command.index, chunk=command.chunk)] if command.index == state.outputs else []
+        case RenewLease():
+            longer = command.lease_until > state.lease_until
+            return [LeaseRenewed(lease_until=command.lease_until)] if longer else []
+        case Complete():
+            return [RequestCompleted(result=command.result, result_ref=command.result_ref)]
+        case FailAttempt():
+            return [_attempt_failed(command, state)]
+        case AcknowledgeCancel():
+            if not state.cancel_requested:
+                raise AttemptOver("nobody asked to cancel it", attempt=command.attempt)
+            return [RequestCancelled(by=WORKER)]
+        case _:
+            assert_never(command)
+
+
+def _attempt_failed(command: FailAttempt, state: RequestState) -> Event:
+    if state.cancel_requested:
+        return RequestCancelled(by=WORKER, reason=command.error.message or None)
+    if not command.retryable or state.attempt >= state.max_attempts:
+        return RequestFailed(error=command.error)
+    delay = command.policy.delay(state.attempt, command.jitter) if command.after is None else command.after
+    return AttemptFailed(attempt=state.attempt, error=command.error, retry_at=to_instant(command.now + delay))
+
+
+def _attempt_lost(command: ExpireLease, state: RequestState) -> Event:
+    return _attempt_failed(
+        FailAttempt(
+            now=command.now,
+            attempt=state.attempt,
+            error=Failure(code=LEASE_EXPIRED, message="The worker was lost"),
+            retryable=True,
+            jitter=command.jitter,
+            policy=command.policy,
+        ),
+        state,
+    )

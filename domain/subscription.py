@@ -1,0 +1,64 @@
+"""A subscription: which connection watches which topic.
+
+A topic is `request#ID`, `user#TENANT#USER` or `tenant#TENANT`; a request's events go to all three of its topics.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from domain.errors import InvalidFrame, NotFound
+from domain.identity import TENANT_READ, Identity
+
+SUBSCRIPTION_TTL: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A connection's watch on a topic; `request_id` is set when the topic is one request."""
+
+    topic: str
+    connection_id: str
+    tenant_id: str
+    user_id: str
+    created_at: datetime
+    expires_at: datetime
+    request_id: str | None = None
+
+
+def request_topic(request_id: str) -> str:
+    """The topic of one request."""
+    return f"request#{request_id}"
+
+
+def topics_of(request_id: str, tenant_id: str, user_id: str) -> tuple[str, str, str]:
+    """The topics that a request's events go to."""
+    return request_topic(request_id), f"user#{tenant_id}#{user_id}", f"tenant#{tenant_id}"
+
+
+def authorized_topic(topic: str, identity: Identity) -> str:
+    """The user or tenant topic, if the caller may watch it; NotFound when it is another tenant's."""
+    match topic.split("#"):
+        case ["user", tenant_id, user_id]:
+            identity.require_access(tenant_id, user_id, TENANT_READ)
+        case ["tenant", tenant_id]:
+            if tenant_id != identity.tenant_id:
+                raise NotFound
+            identity.require(TENANT_READ)
+        case _:
+            raise InvalidFrame("topic: user#TENANT#USER or tenant#TENANT")
+    return topic
+
+
+def subscription(topic: str, connection_id: str, identity: Identity, now: datetime) -> Subscription:
+    """The subscription that a caller's connection makes now."""
+    kind, _, rest = topic.partition("#")
+    return Subscription(
+        topic=topic,
+        connection_id=connection_id,
+        tenant_id=identity.tenant_id,
+        user_id=identity.user_id,
+        created_at=now,
+        expires_at=now + SUBSCRIPTION_TTL,
+        request_id=rest if kind == "request" else None,
+    )
