@@ -1,0 +1,88 @@
+"""Fan-out: which connection gets which frame for a batch of events.
+
+Progress is conflated: of a request's progress in the batch only the newest is shown, and the push says which range of
+versions it covers. Events of the life cycle and outputs are never dropped. One frame a connection where it fits.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from domain.events import LeaseRenewed, ProgressReported
+from domain.protocol import FRAME_TARGET, EventPush, EventsPush
+from domain.recorded import RecordedEvent
+from domain.subscription import topics_of
+from projections.intents import Send
+
+_CONFLATED: Final = frozenset({ProgressReported.__name__, LeaseRenewed.__name__})
+
+
+def topics(events: Iterable[RecordedEvent]) -> list[str]:
+    """Every topic that the events go to, each once."""
+    found = (topic for event in events for topic in topics_of(event.request_id, event.tenant_id, event.user_id))
+    return list(dict.fromkeys(found))
+
+
+def conflate(events: Sequence[RecordedEvent]) -> list[tuple[int, RecordedEvent]]:
+    """The events of one request that are shown, each with the first version it covers."""
+    newest_progress = max((e.version for e in events if e.type == ProgressReported.__name__), default=0)
+    shown: list[tuple[int, RecordedEvent]] = []
+    covers_from: int | None = None
+    for place, event in enumerate(events):
+        follows = place > 0 and event.version == events[place - 1].version + 1
+        covers_from = covers_from if covers_from is not None and follows else event.version
+        is_last = place == len(events) - 1
+        if event.type in _CONFLATED and event.version != newest_progress and not is_last:
+            continue
+        shown.append((covers_from, event))
+        covers_from = None
+    return shown
+
+
+def project(groups: Iterable[Sequence[RecordedEvent]], watchers: Mapping[str, Iterable[str]]) -> list[Send]:
+    """The frames to post: groups are one request's events each, watchers the connections of each topic."""
+    outbox: dict[str, list[str]] = {}
+    for events in groups:
+        to = {
+            connection: None
+            for topic in topics_of(events[0].request_id, events[0].tenant_id, events[0].user_id)
+            for connection in watchers.get(topic, ())
+        }
+        if to:
+            pushes = [_push(covers_from, event) for covers_from, event in conflate(events)]
+            for connection in to:
+                outbox.setdefault(connection, []).extend(pushes)
+    return [Send(connection, text) for connection, pushes in outbox.items() for text in frames(pushes)]
+
+
+def frames(pushes: Sequence[str]) -> list[str]:
+    """The pushes as frames of at most FRAME_TARGET bytes each, a larger push alone in one."""
+    texts: list[str] = []
+    batch: list[str] = []
+    size = 0
+    for push in pushes:
+        length = len(push.encode()) + 1
+        if batch and size + length > FRAME_TARGET - _ENVELOPE:
+            texts.append(_frame(batch))
+            batch, size = [], 0
+        batch.append(push)
+        size += length
+    return [*texts, _frame(batch)] if batch else texts
+
+
+def _push(covers_from: int, event: RecordedEvent) -> str:
+    state: dict[str, Any] = event.snapshot().public()
+    return EventPush(
+        request_id=event.request_id,
+        from_version=covers_from,
+        version=event.version,
+        event=event.shown(),
+        state=state,
+    ).encode()
+
+
+_ENVELOPE: Final = len(EventsPush(items=[]).encode())
+
+
+def _frame(pushes: Sequence[str]) -> str:
+    # The pushes are JSON already: joining them spares writing each one again for every watcher.
+    return pushes[0] if len(pushes) == 1 else f'{{"type":"events","items":[{",".join(pushes)}]}}'

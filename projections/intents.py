@@ -1,0 +1,73 @@
+"""The intents' vocabulary: what a projection wants done, as values. Adapters carry them out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+Key = Mapping[str, str]
+Attribute = str | int | None
+
+
+class View(StrEnum):
+    """The tables that projections keep."""
+
+    REQUESTS = "Requests"
+    AUDIT = "Audit"
+    METRICS = "Metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Set attributes of a row; those that are None are removed, those not named stay.
+
+    With `after`, only if the row's version is `after` (0: there is no row yet), so that a second delivery changes
+    nothing. Without it the write is an idempotent overwrite.
+    """
+
+    view: View
+    key: Key
+    attributes: Mapping[str, Attribute]
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Write a row that must not be there yet: the marker that makes the rest of its transaction happen once."""
+
+    view: View
+    key: Key
+    attributes: Mapping[str, Attribute]
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add to a row's counts. Only ever in one transaction with what guards it."""
+
+    view: View
+    key: Key
+    counts: Mapping[str, int]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Put a work token on the queue: this request becomes runnable at an instant."""
+
+    request_id: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSubscriptions:
+    """Remove every subscription of a connection that is gone."""
+
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Post one frame to one connection."""
+
+    connection_id: str
+    text: str
