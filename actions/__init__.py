@@ -1,0 +1,1 @@
+"""What requests can ask for: plain functions, registered by name."""

@@ -1,0 +1,120 @@
+"""generate_report: what happened in a tenant over a period, as a CSV of counts and a page to read."""
+
+import csv
+import io
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from actions.context import Context
+from actions.registry import action
+from actions.report_html import Report, page
+from actions.report_period import COUNTS, Period, counted_as, counts_in, totals_of
+from domain.instant import Instant, from_text
+
+LONGEST: Final = timedelta(days=31)
+NEWEST_ENTRIES: Final = 50
+ENTRIES_A_REPORT: Final = 1_000
+
+
+class GenerateReportInput(BaseModel):
+    """From start until before end, at most 31 days."""
+
+    model_config = ConfigDict(extra="forbid")
+    start: Instant
+    end: Instant
+    title: Annotated[str, Field(min_length=1, max_length=200)] = "Requests"
+
+    @model_validator(mode="after")
+    def _is_a_period(self) -> Self:
+        if not timedelta(0) < self.end - self.start <= LONGEST:
+            raise ValueError("end has to be after start, by at most 31 days")
+        return self
+
+
+@action("generate_report")
+def generate_report(payload: GenerateReportInput, context: Context) -> dict[str, Any]:
+    """Read the views, write report.csv and report.html, give their links and the totals."""
+    period = Period(payload.start, payload.end)
+    rows = _read_metrics(period, context)
+    reader = _AuditReader(period, context)
+    for number, day in enumerate(period.days):
+        reader.read(day, number)
+    totals = totals_of(rows)
+    report = Report(
+        title=payload.title,
+        period=period,
+        made_at=context.now,
+        rows=rows,
+        totals=totals,
+        actions=reader.actions,
+        entries=list(reversed(reader.newest)),
+    )
+    context.progress.report(85, "Writing report.csv")
+    csv_file = _store(context, "report.csv", csv_of(rows), "text/csv; charset=utf-8")
+    context.progress.report(92, "Writing report.html")
+    html_file = _store(context, "report.html", page(report), "text/html; charset=utf-8")
+    context.progress.report(100, f"Report of {len(rows):,} minutes and {reader.entries:,} audit entries")
+    return {"rows": len(rows), "totals": totals, "csv": csv_file, "html": html_file}
+
+
+def csv_of(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The counts by the minute, a line each."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["at", *COUNTS])
+    for row in rows:
+        writer.writerow([row["at"], *counts_in(row).values()])
+    return text.getvalue()
+
+
+def _read_metrics(period: Period, context: Context) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    day = None
+    for row in context.views.metrics(period.start, period.end):
+        at = from_text(row["at"])
+        if at.date() != day:
+            day = at.date()
+            context.progress.report(round(40 * period.share(at), 1), f"Reading the metrics of {day}")
+        rows.append({"at": row["at"], **counts_in(row)})
+    return rows
+
+
+class _AuditReader:
+    """Goes through the audit view day by day, and keeps the counts by action and the newest entries."""
+
+    def __init__(self, period: Period, context: Context) -> None:
+        self.actions: dict[str, dict[str, int]] = {}
+        self.newest: deque[Mapping[str, Any]] = deque(maxlen=NEWEST_ENTRIES)
+        self.entries = 0
+        self._period = period
+        self._context = context
+
+    def read(self, day: date, number: int) -> None:
+        """Take in the entries of a day of the period."""
+        self._report(day, number)
+        for entry in self._context.views.audit(day):
+            if self._period.contains(from_text(entry["at"])):
+                self._take_in(entry)
+                if self.entries % ENTRIES_A_REPORT == 0:
+                    self._report(day, number)
+
+    def _take_in(self, entry: Mapping[str, Any]) -> None:
+        self.entries += 1
+        self.newest.append(entry)
+        counted = counted_as(entry)
+        if counted is not None:
+            name, count = counted
+            self.actions.setdefault(name, dict.fromkeys(COUNTS, 0))[count] += 1
+
+    def _report(self, day: date, number: int) -> None:
+        percent = 40 + 40 * number / len(self._period.days)
+        self._context.progress.report(round(percent, 1), f"Reading the audit of {day}: {self.entries:,} entries so far")
+
+
+def _store(context: Context, name: str, text: str, content_type: str) -> dict[str, str]:
+    key = context.files.write(name, text.encode(), content_type)
+    return {"key": key, "link": context.files.link(key)}

@@ -1,0 +1,98 @@
+"""process_data: takes a CSV through a list of operations and gives the result as CSV or JSON."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from actions.context import Context, Progress
+from actions.registry import action
+from actions.table import Row, Table
+from actions.table_aggregate import Aggregate
+from actions.table_steps import Deduplicate, Filter, Sort, Step
+from actions.table_text import bounded, csv_lines, json_lines, read_csv
+from actions.table_transform import Transform
+from domain.exact_json import decode
+
+MAX_OPERATIONS: Final = 20
+MAX_INLINE_BYTES: Final = 16 * 1024
+ROWS_A_REPORT: Final = 1_000
+
+Operation = Annotated[Filter | Transform | Aggregate | Sort | Deduplicate, Field(discriminator="op")]
+
+
+class ProcessDataInput(BaseModel):
+    """A CSV, inline or the key of a file of the tenant, and what to do with it, in order."""
+
+    model_config = ConfigDict(extra="forbid")
+    csv: str | None = None
+    key: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    operations: Annotated[list[Operation], Field(max_length=MAX_OPERATIONS, default_factory=list)]
+    output: Literal["csv", "json"] = "csv"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.csv is None) == (self.key is None):
+            raise ValueError("exactly one of csv and key is needed")
+        return self
+
+
+@action("process_data")
+def process_data(payload: ProcessDataInput, context: Context) -> dict[str, Any]:
+    """Process the rows; a result of up to 16 KiB is given inline, a larger one as a file with a link."""
+    tally = _Tally(context.progress)
+    table = process(read_csv(_content(payload, context), tally.read), payload.operations)
+    lines = json_lines if payload.output == "json" else csv_lines
+    content = bounded(lines(Table(table.columns, tally.counted(table.rows))))
+    told: dict[str, Any] = {"rows": tally.rows_made, "columns": list(table.columns)}
+    if len(content) <= MAX_INLINE_BYTES:
+        told["content"] = decode(content) if payload.output == "json" else content.decode()
+    else:
+        context.progress.report(95, f"Storing {len(content):,} bytes")
+        media = "application/json" if payload.output == "json" else "text/csv; charset=utf-8"
+        told["key"] = context.files.write(f"result.{payload.output}", content, media)
+        told["link"] = context.files.link(told["key"])
+    context.progress.report(100, f"{tally.rows_made:,} rows made of {tally.rows_read:,}")
+    return told
+
+
+def process(table: Table, operations: Sequence[Step]) -> Table:
+    """The table after the operations, in order."""
+    return reduce(lambda so_far, operation: operation.apply(so_far), operations, table)
+
+
+def _content(payload: ProcessDataInput, context: Context) -> bytes:
+    return (payload.csv or "").encode() if payload.key is None else context.files.read(payload.key)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many rows went in and came out, told every thousand; reading and what streams with it are 90 percent."""
+
+    progress: Progress
+    rows_read: int = 0
+    rows_made: int = 0
+    share_read: float = 0
+
+    def read(self, share: float) -> None:
+        """Another row has been read, and this share of the input."""
+        self.rows_read += 1
+        self.share_read = share
+        if self.rows_read % ROWS_A_REPORT == 0:
+            self._tell()
+
+    def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, counted as they pass."""
+        for row in rows:
+            self.rows_made += 1
+            if self.rows_made % ROWS_A_REPORT == 0:
+                self._tell()
+            yield row
+
+    def _tell(self) -> None:
+        told = {"rows_read": self.rows_read, "rows_made": self.rows_made}
+        self.progress.report(
+            round(90 * self.share_read, 1), f"{self.rows_read:,} rows read, {self.rows_made:,} made", told
+        )

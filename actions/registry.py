@@ -1,0 +1,99 @@
+"""The registry: an action is a plain function with typed input, known by its name.
+
+    @action("echo", mode=Mode.SYNC)
+    def echo(payload: EchoInput, context: Context) -> Any: ...
+
+The type of the first parameter is the input's schema: what does not fit it is refused before anything is stored.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from actions.context import Context
+from domain.commands import DEFAULT_RETRY, RetryPolicy
+from domain.errors import InvalidAction, InvalidFrame
+
+
+class Mode(StrEnum):
+    """Sync actions are answered in the reply to their frame; async ones are queued."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+
+
+Run = Callable[[Any, Context], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A registered action and its policy."""
+
+    name: str
+    run: Run
+    input: TypeAdapter[Any]
+    mode: Mode
+    deadline: timedelta
+    max_attempts: int
+    retry: RetryPolicy
+
+    def read(self, payload: Any) -> Any:
+        """The payload as the action's input; InvalidFrame names each field that is wrong, never its value."""
+        try:
+            return self.input.validate_python(payload)
+        except ValidationError as exc:
+            problems = exc.errors(include_url=False, include_context=False, include_input=False)
+            reasons = (f"payload.{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:5])
+            raise InvalidFrame("; ".join(reasons)) from exc
+
+
+class Registry:
+    """Actions by name."""
+
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        self._actions = dict(actions)
+
+    def get(self, name: str) -> Action:
+        """The action of that name; InvalidAction when there is none."""
+        if name not in self._actions:
+            raise InvalidAction(f"unknown action; known are {', '.join(sorted(self._actions))}")
+        return self._actions[name]
+
+
+_REGISTERED: Final[dict[str, Action]] = {}
+
+
+def action(
+    name: str,
+    *,
+    mode: Mode = Mode.ASYNC,
+    deadline: timedelta | None = None,
+    max_attempts: int = 3,
+    retry: RetryPolicy = DEFAULT_RETRY,
+) -> Callable[[Run], Run]:
+    """Register the decorated function under a name. Deadlines are 10 s for sync and 14 min for async actions."""
+
+    def register(run: Run) -> Run:
+        first = next(iter(inspect.signature(run).parameters))
+        _REGISTERED[name] = Action(
+            name=name,
+            run=run,
+            input=TypeAdapter(get_type_hints(run)[first]),
+            mode=mode,
+            deadline=deadline or (timedelta(seconds=10) if mode is Mode.SYNC else timedelta(minutes=14)),
+            max_attempts=max_attempts,
+            retry=retry,
+        )
+        return run
+
+    return register
+
+
+def registered() -> Registry:
+    """Every action that was registered so far."""
+    return Registry(_REGISTERED)
