@@ -1,0 +1,125 @@
+"""A running attempt: the Progress that an action reports to, and the lease that says its worker is alive.
+
+Reports that come faster than four a second are merged, the newest wins; what is pending is written before anything
+else of the attempt is. A thread writes what is pending and renews the lease also while the action is silent. Every
+write tells whether the request was cancelled or taken over; the action hears of it at its next report.
+"""
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Final, Self
+
+from actions.outcomes import Stopped
+from adapters.clock import Clock
+from adapters.request_queue import RequestQueue
+from domain.commands import AppendOutput, Command, RenewLease, ReportProgress
+from domain.errors import Rejected, Unavailable
+from domain.recorded import Head
+
+REPORT_INTERVAL_S: Final = 0.25
+_MESSAGE_LIMIT: Final = 256
+
+
+class Attempt:
+    """One attempt at a request, from its start to the end of the action; a Progress for the action."""
+
+    def __init__(self, queue: RequestQueue, head: Head, lease: timedelta, clock: Clock) -> None:
+        self._queue = queue
+        self._head = head
+        self._attempt = head.state.attempt
+        self._lease = lease
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._pending: ReportProgress | None = None
+        self._written_at = float("-inf")
+        self._outputs = 0
+        self._stopped = threading.Event()
+        self._done = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name=f"lease-{head.request_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._keeper.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._keeper.join()
+
+    @property
+    def number(self) -> int:
+        """The attempt's number, its fencing token."""
+        return self._attempt
+
+    def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+        """Tell how far the work is; Stopped when nobody wants it any more."""
+        text = message[:_MESSAGE_LIMIT] if message else None
+        percent = min(100.0, max(0.0, float(percent)))
+        with self._lock:
+            self._pending = ReportProgress(
+                now=self._clock.now(),
+                attempt=self._attempt,
+                percent=percent,
+                message=text,
+                details=dict(details) if details else None,
+            )
+            if self._clock.monotonic() - self._written_at >= REPORT_INTERVAL_S:
+                with suppress(Unavailable):  # still pending: the keeper writes it at its next turn
+                    self._flush()
+        self._raise_if_stopped()
+
+    def output(self, chunk: Any) -> None:
+        """Hand over a part of the result; Stopped when nobody wants it any more."""
+        self._raise_if_stopped()
+        with self._lock:
+            self._flush()
+            self._write(AppendOutput(now=self._clock.now(), attempt=self._attempt, index=self._outputs, chunk=chunk))
+            self._outputs += 1
+        self._raise_if_stopped()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; Stopped as soon as nobody wants the result any more."""
+        self._stopped.wait(seconds)
+        self._raise_if_stopped()
+
+    def finish(self) -> Head:
+        """Write what is pending and give the head for the attempt's last event."""
+        self._done.set()
+        with self._lock:
+            self._flush()
+            return self._head
+
+    def _keep(self) -> None:
+        while not self._done.wait(REPORT_INTERVAL_S):
+            # Unavailable: tried again at the next turn; if it never succeeds the lease ends, as it must.
+            with self._lock, suppress(Unavailable):
+                self._flush()
+                self._renew()
+
+    def _flush(self) -> None:
+        if self._pending and not self._stopped.is_set():
+            self._write(self._pending)
+            self._pending = None
+            self._written_at = self._clock.monotonic()
+
+    def _renew(self) -> None:
+        now = self._clock.now()
+        if not self._stopped.is_set() and self._head.state.lease_until - now < self._lease * 2 / 3:
+            self._write(RenewLease(now=now, attempt=self._attempt, lease_until=now + self._lease))
+
+    def _write(self, command: Command) -> None:
+        try:
+            self._head = self._queue.execute(command, self._head)
+        except Rejected:
+            self._stopped.set()
+        else:
+            if self._head.state.cancel_requested:
+                self._stopped.set()
+
+    def _raise_if_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise Stopped(self._head.request_id)

@@ -1,0 +1,66 @@
+"""AWS's clients with explicit retries and timeouts, and its errors in our words, told apart by their code only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from domain.errors import Gone, StreamerError, Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+# Worst case well below the shortest function timeout that uses them (10 s): 3 tries of 2 s and the waits between.
+QUICK: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=2, max_pool_connections=32
+)
+PATIENT: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=20)
+
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+TRANSACTION_CANCELLED: Final = "TransactionCanceledException"
+TRANSACTION_CONFLICT: Final = "TransactionConflict"
+_GONE: Final = frozenset({"GoneException", "410"})
+
+
+def dynamodb() -> "DynamoDBClient":
+    """The client of every table."""
+    return boto3.client("dynamodb", config=QUICK)
+
+
+def sqs() -> "SQSClient":
+    """The client of the work queue."""
+    return boto3.client("sqs", config=QUICK)
+
+
+def s3() -> "S3Client":
+    """The client of the bucket."""
+    return boto3.client("s3", config=PATIENT)
+
+
+def sockets(endpoint: str) -> "ApiGatewayManagementApiClient":
+    """The client that posts to open connections; retries are the fan-out's own."""
+    return boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=QUICK)
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's code of an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translated(operation: str, **context: Any) -> Iterator[None]:
+    """Raise what AWS or the way to it raises as Unavailable (or Gone), with what was being done."""
+    try:
+        yield
+    except ClientError as exc:
+        code = code_of(exc)
+        kind: type[StreamerError] = Gone if code in _GONE else Unavailable
+        raise kind(operation=operation, code=code, **context) from exc
+    except BotoCoreError as exc:
+        raise Unavailable(type(exc).__name__, operation=operation, **context) from exc

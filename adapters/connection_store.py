@@ -1,0 +1,155 @@
+"""The connection store: the Connections table, one row for each open socket."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from adapters.aws import CONDITION_FAILED, code_of, translated
+from adapters.items import from_item, to_item
+from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection
+from domain.errors import Conflict
+from domain.instant import epoch_seconds, from_epoch, from_text, to_text
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# A socket exists only once $connect has returned: a post that races it is told Gone, though nothing is.
+YOUNG: Final = timedelta(seconds=10)
+
+
+class ConnectionStore:
+    """The connections of every tenant."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def save(self, connection: Connection) -> None:
+        """Add a new connection; Conflict when another one has its id. A repeat changes nothing."""
+        with translated("save connection", table=self._table, connection_id=connection.connection_id):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=_to_row(connection),
+                    ConditionExpression="attribute_not_exists(connection_id) OR connected_at = :at",
+                    ExpressionAttributeValues={":at": {"S": to_text(connection.connected_at)}},
+                )
+            except ClientError as exc:
+                if code_of(exc) != CONDITION_FAILED:
+                    raise
+                raise Conflict(connection_id=connection.connection_id) from exc
+
+    def get(self, connection_id: str, now: datetime) -> Connection | None:
+        """The connection, unless it is not there or its row has expired."""
+        with translated("get connection", table=self._table, connection_id=connection_id):
+            row = self._client.get_item(TableName=self._table, Key=_key(connection_id), ConsistentRead=True).get("Item")
+        connection = _from_row(row) if row else None
+        return connection if connection and connection.expires_at > now else None
+
+    def delete(self, connection_id: str) -> None:
+        """Remove a connection; removing one that is not there changes nothing."""
+        with translated("delete connection", table=self._table, connection_id=connection_id):
+            self._client.delete_item(TableName=self._table, Key=_key(connection_id))
+
+    def delete_gone(self, connection_id: str, now: datetime) -> bool:
+        """Remove a connection that a post found gone, unless it is so young that its socket may still be opening."""
+        with translated("delete gone connection", table=self._table, connection_id=connection_id):
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=_key(connection_id),
+                    ConditionExpression="connected_at < :young",
+                    ExpressionAttributeValues={":young": {"S": to_text(now - YOUNG)}},
+                )
+            except ClientError as exc:
+                if code_of(exc) != CONDITION_FAILED:
+                    raise
+                return False
+        return True
+
+    def record_activity(self, connection: Connection, now: datetime) -> None:
+        """Note that the client is alive, at most once a minute; never makes a row."""
+        if now - connection.last_active_at < ACTIVITY_INTERVAL:
+            return
+        with translated("record activity", table=self._table, connection_id=connection.connection_id):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(connection.connection_id),
+                    UpdateExpression="SET last_active_at = :now, expires_at = :expires",
+                    ConditionExpression="attribute_exists(connection_id) AND last_active_at < :now",
+                    ExpressionAttributeValues={
+                        ":now": {"S": to_text(now)},
+                        ":expires": {"N": str(epoch_seconds(now + CONNECTION_TTL))},
+                    },
+                )
+            except ClientError as exc:
+                if code_of(exc) != CONDITION_FAILED:
+                    raise
+
+    def list_by_user(self, tenant_id: str, user_id: str, now: datetime) -> Iterator[Connection]:
+        """The live connections of a user."""
+        return self._query("UserIndex", "user_key", f"{tenant_id}#{user_id}", now)
+
+    def list_by_tenant(self, tenant_id: str, now: datetime) -> Iterator[Connection]:
+        """The live connections of a tenant."""
+        return self._query("TenantIndex", "tenant_id", tenant_id, now)
+
+    def ended(self, now: datetime) -> Iterator[Connection]:
+        """The connections whose token has ended or whose client was silent for a day. Reads the whole table."""
+        with translated("find ended connections", table=self._table):
+            for page in self._client.get_paginator("scan").paginate(
+                TableName=self._table,
+                FilterExpression="ends_at <= :now OR expires_at <= :epoch",
+                ExpressionAttributeValues={":now": {"S": to_text(now)}, ":epoch": {"N": str(epoch_seconds(now))}},
+            ):
+                yield from map(_from_row, page["Items"])
+
+    def _query(self, index: str, attribute: str, value: str, now: datetime) -> Iterator[Connection]:
+        with translated("list connections", table=self._table, index=index):
+            for page in self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName=index,
+                KeyConditionExpression=f"{attribute} = :value",
+                FilterExpression="expires_at > :now",
+                ExpressionAttributeValues={":value": {"S": value}, ":now": {"N": str(epoch_seconds(now))}},
+            ):
+                yield from map(_from_row, page["Items"])
+
+
+def _key(connection_id: str) -> dict[str, Any]:
+    return {"connection_id": {"S": connection_id}}
+
+
+def _to_row(connection: Connection) -> dict[str, Any]:
+    return to_item(
+        {
+            "connection_id": connection.connection_id,
+            "tenant_id": connection.tenant_id,
+            "user_id": connection.user_id,
+            "user_key": f"{connection.tenant_id}#{connection.user_id}",
+            "connected_at": to_text(connection.connected_at),
+            "last_active_at": to_text(connection.last_active_at),
+            "ends_at": to_text(connection.ends_at),
+            "source_ip": connection.source_ip,
+            "user_agent": connection.user_agent,
+            "expires_at": epoch_seconds(connection.expires_at),
+        }
+    )
+
+
+def _from_row(row: Any) -> Connection:
+    values = from_item(row)
+    return Connection(
+        connection_id=values["connection_id"],
+        tenant_id=values["tenant_id"],
+        user_id=values["user_id"],
+        connected_at=from_text(values["connected_at"]),
+        last_active_at=from_text(values["last_active_at"]),
+        ends_at=from_text(values["ends_at"]),
+        expires_at=from_epoch(values["expires_at"]),
+        source_ip=values.get("source_ip", ""),
+        user_agent=values.get("user_agent", ""),
+    )

@@ -1,0 +1,33 @@
+"""A deadline for code that does not watch the clock itself: an action."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+from typing import Never
+
+from domain.errors import DeadlineExceeded
+
+
+@contextmanager
+def deadline(limit: timedelta) -> Iterator[None]:
+    """Raise DeadlineExceeded in the block once the limit has passed.
+
+    An alarm signal interrupts also what waits or computes; only a main thread can have one, and Lambda runs handlers
+    in it. An unfinished block leaves no thread behind, as waiting for it in another thread would.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("a deadline needs the main thread")
+
+    def expire(number: int, frame: FrameType | None) -> Never:  # noqa: ARG001 - a signal handler's signature
+        raise DeadlineExceeded(f"no answer within {limit.total_seconds():g} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, max(limit.total_seconds(), 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

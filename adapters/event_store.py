@@ -1,0 +1,122 @@
+"""The event store: the Events table, the log that everything else follows from.
+
+An append is one conditional put. When its answer is lost and the SDK sends it again, the second try fails on what the
+first one wrote; DynamoDB hands back that row, and its event id tells our own write from another writer's.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from adapters.aws import CONDITION_FAILED, code_of, translated
+from adapters.items import from_item, to_item
+from domain.errors import Conflict, NotFound, Undecodable
+from domain.instant import epoch_seconds
+from domain.recorded import Head, RecordedEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_FIELDS = tuple(RecordedEvent.__dataclass_fields__)
+_HASHES = frozenset({"prev_hash", "hash"})
+
+
+class EventStore:
+    """The log of every request."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def append(self, event: RecordedEvent) -> None:
+        """Add the event at its version; Conflict when another writer's event is there."""
+        with translated("append", table=self._table, request_id=event.request_id, version=event.version):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=to_row(event),
+                    ConditionExpression="attribute_not_exists(request_id)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as exc:
+                if code_of(exc) != CONDITION_FAILED:
+                    raise
+                stored: Any = exc.response.get("Item", {})
+                found = stored.get("event_id", {}).get("S")
+                if found != event.event_id:
+                    raise Conflict(request_id=event.request_id, version=event.version, found=found) from exc
+
+    def head(self, request_id: str) -> Head:
+        """Where the log of a request ends, read consistently; version 0 when there is none."""
+        with translated("head", table=self._table, request_id=request_id):
+            page = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="request_id = :id",
+                ExpressionAttributeValues={":id": {"S": request_id}},
+                ScanIndexForward=False,
+                ConsistentRead=True,
+                Limit=1,
+            )
+        return Head.of(from_row(page["Items"][0])) if page["Items"] else Head(request_id)
+
+    def get(self, request_id: str, version: int) -> RecordedEvent:
+        """The event at a version; NotFound when there is none."""
+        with translated("get", table=self._table, request_id=request_id, version=version):
+            row = self._client.get_item(
+                TableName=self._table,
+                Key={"request_id": {"S": request_id}, "version": {"N": str(version)}},
+                ConsistentRead=True,
+            ).get("Item")
+        if row is None:
+            raise NotFound(request_id=request_id, version=version)
+        return from_row(row)
+
+    def read(self, request_id: str, after: int = 0, limit: int | None = None) -> Iterator[RecordedEvent]:
+        """The events after a version in order, read consistently, page by page, at most limit of them."""
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "request_id = :id AND version > :after",
+            "ExpressionAttributeValues": {":id": {"S": request_id}, ":after": {"N": str(after)}},
+            "ConsistentRead": True,
+        }
+        if limit is not None:
+            query["Limit"] = limit
+        left = limit
+        while left is None or left > 0:
+            with translated("read", table=self._table, request_id=request_id):
+                page = self._client.query(**query)
+            for row in page["Items"][:left]:
+                yield from_row(row)
+            left = None if left is None else left - len(page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def to_row(event: RecordedEvent) -> dict[str, dict[str, Any]]:
+    """The event as a row; hashes are kept as bytes, half the size of their text."""
+    fields: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS}
+    fields |= {name: bytes.fromhex(fields[name]) or None for name in _HASHES}
+    return to_item({**fields, "expires_at": epoch_seconds(event.snapshot().expires_at)})
+
+
+def from_row(row: Mapping[str, Any]) -> RecordedEvent:
+    """The event that a row holds; Undecodable when a field is missing or of another kind."""
+    values = from_item(row)
+    values |= {name: values.get(name, b"").hex() for name in _HASHES}
+    try:
+        return RecordedEvent(**{name: values[name] for name in _FIELDS})
+    except KeyError as exc:
+        raise Undecodable(f"no {exc.args[0]}", request_id=values.get("request_id")) from exc
+
+
+def from_image(image: Mapping[str, Any]) -> RecordedEvent:
+    """The event that a stream record's image holds, where bytes are written as base64."""
+    return from_row(
+        {
+            name: {"B": base64.b64decode(value["B"])} if isinstance(value.get("B"), str) else value
+            for name, value in image.items()
+        }
+    )

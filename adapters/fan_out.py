@@ -1,0 +1,90 @@
+"""Carrying out a fan-out: finding who watches, and posting to many sockets at once.
+
+One connection that is slow, gone or throttled never holds up or fails the rest: what cannot be posted is left to the
+client, which notices the gap and asks again.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.clock import Clock
+from adapters.connection_store import ConnectionStore
+from adapters.stream_records import Delivered, Record, by_request, event_of
+from adapters.subscription_store import SubscriptionStore
+from adapters.websocket import Sockets
+from domain.errors import Gone, Unavailable, Undecodable
+from domain.recorded import RecordedEvent
+from projections import fan_out
+from projections.intents import Send
+
+_THREADS: Final = 16
+
+
+@dataclass(slots=True)
+class Posted:
+    """What became of a fan-out, in frames; `unreadable` counts records."""
+
+    sent: int = 0
+    gone: int = 0
+    left: int = 0
+    unreadable: int = 0
+
+
+class FanOut:
+    """Posts the events of a batch to everyone who watches them."""
+
+    def __init__(
+        self, subscriptions: SubscriptionStore, connections: ConnectionStore, sockets: Sockets, clock: Clock
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._connections = connections
+        self._sockets = sockets
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fan-out")
+
+    def post(self, records: Iterable[Record]) -> Posted:
+        """Post the events of the records; Unavailable only if it cannot be found out who watches."""
+        posted = Posted()
+        groups = self._groups(records, posted)
+        now = self._clock.now()
+        topics = fan_out.topics(event for group in groups for event in group)
+        found = self._pool.map(lambda topic: list(self._subscriptions.watchers(topic, now)), topics)
+        sends = fan_out.project(groups, dict(zip(topics, found, strict=True)))
+        queues: dict[str, list[Send]] = {}
+        for send in sends:
+            queues.setdefault(send.connection_id, []).append(send)
+        for outcome in self._pool.map(self._post_in_order, queues.values()):
+            posted.sent += outcome.sent
+            posted.gone += outcome.gone
+            posted.left += outcome.left
+        return posted
+
+    def _groups(self, records: Iterable[Record], posted: Posted) -> list[list[RecordedEvent]]:
+        """The events by request; what no code can read is project_views' to quarantine."""
+        delivered = []
+        for record in records:
+            try:
+                event = event_of(record)
+                event.snapshot()
+                event.shown()
+                delivered.append(Delivered(event, record))
+            except Undecodable:
+                posted.unreadable += 1
+        return [[one.event for one in group] for group in by_request(delivered).values()]
+
+    def _post_in_order(self, sends: Sequence[Send]) -> Posted:
+        posted = Posted()
+        for place, send in enumerate(sends):
+            try:
+                self._sockets.post(send.connection_id, send.text)
+                posted.sent += 1
+            except Gone:
+                self._connections.delete_gone(send.connection_id, self._clock.now())
+                posted.gone += len(sends) - place
+                break
+            except Unavailable:
+                posted.left += len(sends) - place
+                break
+        return posted

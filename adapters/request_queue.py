@@ -1,0 +1,210 @@
+"""The request queue: the door to requests, over the log and the requests view.
+
+Every change goes the same way: load the head, decide, append. A writer that lost the race to append loads the new
+head and decides again, so what the rules say is always said of the newest state.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from adapters.clock import Clock, keyed_request_id
+from adapters.event_store import EventStore
+from adapters.objects import Objects
+from adapters.request_view import Page, RequestView
+from domain import exact_json
+from domain.commands import Cancel, Command, Complete, Start, Submit
+from domain.errors import AlreadyFinal, Conflict, NotRunnable, Unavailable
+from domain.events import RequestCompleted, RequestSubmitted
+from domain.instant import to_text
+from domain.recorded import Head, Origin, record
+from domain.request import decide
+from domain.state import Status
+from projections.intents import Wake
+from projections.requests import ready_key
+
+_TRIES: Final = 4
+_CANDIDATES: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a client asks for, with whose it is."""
+
+    tenant_id: str
+    user_id: str
+    action: str
+    payload: Any
+    max_attempts: int
+    priority: int = 5
+    delay: timedelta = timedelta(0)
+    idempotency_key: str | None = None
+    connection_id: str | None = None
+    correlation_id: str = ""
+    causation_id: str = ""
+    retry_of: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt that a worker has started, and the token to put back if a better request was taken instead."""
+
+    head: Head
+    submitted: RequestSubmitted
+    put_back: Wake | None = None
+
+
+class RequestQueue:
+    """Requests: taken in, claimed, moved on and looked up."""
+
+    def __init__(
+        self, events: EventStore, view: RequestView, objects: Objects, clock: Clock, retention: timedelta
+    ) -> None:
+        self._events = events
+        self._view = view
+        self._objects = objects
+        self._clock = clock
+        self._retention = retention
+
+    def request_id(self, submission: Submission) -> str:
+        """The id that a submission gets: a new one, or the one that its idempotency key always has."""
+        key = submission.idempotency_key
+        if key is None:
+            return self._clock.request_id()
+        return keyed_request_id(submission.tenant_id, submission.user_id, key)
+
+    def enqueue(self, request_id: str, submission: Submission) -> tuple[Head, bool]:
+        """Take the request in; tells its head and whether it was there before. KeyReused if it is another one."""
+        digest = _digest(submission.action, submission.payload)
+        payload, reference = self._objects.store_large(
+            f"{submission.tenant_id}/{request_id}/payload-{digest}.json", submission.payload
+        )
+        command = Submit(
+            now=self._clock.now(),
+            action=submission.action,
+            digest=digest,
+            payload=payload,
+            payload_ref=reference,
+            priority=submission.priority,
+            delay=submission.delay,
+            max_attempts=submission.max_attempts,
+            retention=self._retention,
+            connection_id=submission.connection_id,
+            idempotency_key=submission.idempotency_key,
+            retry_of=submission.retry_of,
+            metadata=submission.metadata,
+        )
+        # A new id needs no read: the put itself finds out whether the request is there.
+        return self._execute(command, Head(request_id, origin=_origin(submission)))
+
+    def get(self, request_id: str) -> Head:
+        """The request as it is now; version 0 when there is none."""
+        return self._events.head(request_id)
+
+    def execute(self, command: Command, head: Head) -> Head:
+        """Carry out a command on a request whose head was loaded before, perhaps long ago; gives the new head."""
+        return self._execute(command, head)[0]
+
+    def cancel(self, head: Head, by: str, reason: str | None) -> Head:
+        """Stop a request, at once or as soon as its worker notices."""
+        return self.execute(Cancel(now=self._clock.now(), by=by, reason=reason), head)
+
+    def complete(self, head: Head, attempt: int, result: Any) -> Head:
+        """End a request with its result."""
+        origin = head.origin
+        key = f"{origin.tenant_id if origin else ''}/{head.request_id}/result-{attempt}.json"
+        inline, reference = self._objects.store_large(key, result)
+        command = Complete(now=self._clock.now(), attempt=attempt, result=inline, result_ref=reference)
+        return self.execute(command, head)
+
+    def result(self, head: Head) -> tuple[Any, str | None]:
+        """The result of a completed request, or the key of the object that holds it."""
+        if head.state.status is not Status.COMPLETED:
+            return None, None
+        event = self._events.get(head.request_id, head.version).event()
+        return (event.result, event.result_ref) if isinstance(event, RequestCompleted) else (None, None)
+
+    def claim(self, hint: str | None, worker_id: str, lease: timedelta) -> Claim | None:
+        """Start the best runnable request: highest priority, then oldest. None when there is none.
+
+        The hint is the request that the token names. It counts although the index may not show it yet, or shows it
+        as waiting.
+        """
+        hinted = self._events.head(hint) if hint else None
+        for request_id in self._candidates(hinted):
+            head = hinted if hinted and request_id == hinted.request_id else self._events.head(request_id)
+            started = self._start(head, worker_id, lease)
+            if started:
+                passed_over = hinted and request_id != hinted.request_id and _waits(hinted, self._clock.now())
+                put_back = Wake(hinted.request_id, self._clock.now()) if hinted and passed_over else None
+                return Claim(started, self._submitted(request_id), put_back)
+        return None
+
+    def list_by_connection(self, connection_id: str, limit: int, cursor: str | None = None) -> Page:
+        """The requests submitted over a connection, newest first."""
+        return self._view.by_connection(connection_id, self._clock.now(), limit, cursor)
+
+    def list_by_user(self, tenant_id: str, user_id: str, limit: int, cursor: str | None, status: Status | None) -> Page:
+        """A user's requests, newest first."""
+        return self._view.by_user(tenant_id, user_id, self._clock.now(), limit, cursor, status)
+
+    def list_by_tenant(self, tenant_id: str, limit: int, cursor: str | None, status: Status | None) -> Page:
+        """A tenant's requests, newest first."""
+        return self._view.by_tenant(tenant_id, self._clock.now(), limit, cursor, status)
+
+    def _candidates(self, hinted: Head | None) -> list[str]:
+        ranked = [(entry.queue_key, entry.request_id) for entry in self._view.ready(_CANDIDATES)]
+        if hinted and hinted.version and not hinted.state.is_final:
+            own = (ready_key(hinted.state.priority, to_text(hinted.state.due_at)), hinted.request_id)
+            ranked = [entry for entry in ranked if entry[1] != hinted.request_id] + [own]
+        return [request_id for _, request_id in sorted(ranked)]
+
+    def _start(self, head: Head, worker_id: str, lease: timedelta) -> Head | None:
+        now = self._clock.now()
+        try:
+            return self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
+        except (NotRunnable, AlreadyFinal):
+            return None  # another worker was first, or the index is behind: the next candidate
+
+    def _submitted(self, request_id: str) -> RequestSubmitted:
+        event = self._events.get(request_id, 1).event()
+        if not isinstance(event, RequestSubmitted):
+            raise Unavailable("the log does not start with a submission", request_id=request_id)
+        return event
+
+    def _execute(self, command: Command, head: Head) -> tuple[Head, bool]:
+        for _ in range(_TRIES):
+            events = decide(command, head.state)
+            if not events:
+                return head, True
+            origin = head.origin or _NOBODY
+            recorded = record(events[0], head, self._clock.now(), self._clock.event_id(), origin)
+            try:
+                self._events.append(recorded)
+            except Conflict:
+                head = self._events.head(head.request_id)
+            else:
+                return Head.of(recorded), False
+        raise Unavailable("other writers were always first", request_id=head.request_id)
+
+
+_NOBODY: Final = Origin("", "")
+
+
+def _origin(submission: Submission) -> Origin:
+    return Origin(submission.tenant_id, submission.user_id, submission.correlation_id, submission.causation_id)
+
+
+def _waits(head: Head, now: datetime) -> bool:
+    """Whether a request is due but was waiting before: only its own token leads a worker to it."""
+    state = head.state
+    return state.status is Status.RETRYING or (
+        state.status is Status.PENDING and state.submitted_at < state.due_at <= now
+    )
+
+
+def _digest(action: str, payload: Any) -> str:
+    """What tells a request from another one under the same idempotency key: 64 bits of SHA-256."""
+    return sha256(exact_json.encode([action, payload], sort_keys=True).encode()).hexdigest()[:16]

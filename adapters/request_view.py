@@ -1,0 +1,204 @@
+"""Reading the requests view: requests of a connection, a user, a tenant or a status, in pages."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from adapters.aws import translated
+from adapters.items import from_item
+from domain import exact_json
+from domain.errors import InvalidFrame, InvalidJson, Unavailable
+from domain.instant import epoch_seconds
+from domain.state import RequestState, Status
+from projections.requests import READY, WAITING, status_shard
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_PAGES: Final = 10  # index pages one call reads at most; a cursor leads on from there
+_TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A request as the view has it: possibly a moment behind the log."""
+
+    request_id: str
+    tenant_id: str
+    user_id: str
+    version: int
+    state: RequestState
+    connection_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, and where the next page starts if there is one."""
+
+    rows: list[RequestRow]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A request's entry in the StatusIndex."""
+
+    request_id: str
+    queue_key: str
+    expires_at: int
+
+
+class RequestView:
+    """The door to the Requests table for readers."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, shards: int) -> None:
+        self._client = client
+        self._table = table
+        self._shards = shards
+
+    def by_user(
+        self, tenant_id: str, user_id: str, now: datetime, limit: int, cursor: str | None, status: Status | None
+    ) -> Page:
+        """A user's requests, newest first."""
+        return self._list("UserIndex", "user_key", f"{tenant_id}#{user_id}", now, limit, cursor, status)
+
+    def by_tenant(
+        self, tenant_id: str, now: datetime, limit: int, cursor: str | None = None, status: Status | None = None
+    ) -> Page:
+        """A tenant's requests, newest first."""
+        return self._list("TenantIndex", "tenant_id", tenant_id, now, limit, cursor, status)
+
+    def by_connection(
+        self, connection_id: str, now: datetime, limit: int, cursor: str | None = None, status: Status | None = None
+    ) -> Page:
+        """The requests that were submitted over a connection, newest first."""
+        return self._list("ConnectionIndex", "connection_id", connection_id, now, limit, cursor, status)
+
+    def ready(self, limit: int) -> list[Queued]:
+        """The best of the requests that may run at once: highest priority, then oldest."""
+        found = [
+            entry
+            for shard in range(self._shards)
+            for entry in self._queued(Status.PENDING, shard, f"{READY}#", f"{READY}$", limit)
+        ]
+        return sorted(found, key=lambda entry: entry.queue_key)[:limit]
+
+    def due(self, status: Status, until: str, limit: int) -> Iterator[Queued]:
+        """Waiting requests whose time came before the instant `until`, at most limit of each shard."""
+        for shard in range(self._shards):
+            yield from self._queued(status, shard, f"{WAITING}#", f"{WAITING}#{until}", limit)
+
+    def ready_since(self, priority_key: str, until: str, limit: int) -> Iterator[Queued]:
+        """Ready requests of one priority that were due before the instant `until`, at most limit of each shard."""
+        for shard in range(self._shards):
+            yield from self._queued(Status.PENDING, shard, priority_key, f"{priority_key}{until}", limit)
+
+    def leases_over(self, now: str, limit: int) -> Iterator[Queued]:
+        """Running requests whose lease ended before the instant `now`, at most limit of each shard."""
+        for shard in range(self._shards):
+            yield from self._queued(Status.PROCESSING, shard, "0", now, limit)
+
+    def _queued(self, status: Status, shard: int, low: str, high: str, limit: int) -> list[Queued]:
+        with translated("read queue", table=self._table, status=status):
+            page = self._client.query(
+                TableName=self._table,
+                IndexName="StatusIndex",
+                KeyConditionExpression="status_shard = :shard AND queue_key BETWEEN :low AND :high",
+                ExpressionAttributeValues={
+                    ":shard": {"S": status_shard(status, shard)},
+                    ":low": {"S": low},
+                    ":high": {"S": high},
+                },
+                Limit=limit,
+            )
+        rows = map(from_item, page["Items"])
+        return [Queued(row["request_id"], row["queue_key"], row["expires_at"]) for row in rows]
+
+    def _list(
+        self,
+        index: str,
+        attribute: str,
+        value: str,
+        now: datetime,
+        limit: int,
+        cursor: str | None,
+        status: Status | None,
+    ) -> Page:
+        rows: list[RequestRow] = []
+        start = _start(cursor, attribute, value)
+        for _ in range(_PAGES):
+            page = self._index_page(index, attribute, value, limit - len(rows), start)
+            ids = [item["request_id"]["S"] for item in page["Items"]]
+            rows += [
+                row for row, ttl in self._rows(ids) if ttl > epoch_seconds(now) and status in (None, row.state.status)
+            ]
+            start = page.get("LastEvaluatedKey")
+            if start is None or len(rows) >= limit:
+                break
+        return Page(rows, _cursor(start, attribute))
+
+    def _index_page(self, index: str, attribute: str, value: str, limit: int, start: Any) -> Any:
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": index,
+            "KeyConditionExpression": f"{attribute} = :value",
+            "ExpressionAttributeValues": {":value": {"S": value}},
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        with translated("list requests", table=self._table, index=index):
+            return self._client.query(**query, **({"ExclusiveStartKey": start} if start else {}))
+
+    def _rows(self, request_ids: list[str]) -> list[tuple[RequestRow, int]]:
+        found: dict[str, Any] = {}
+        keys = [{"request_id": {"S": request_id}} for request_id in request_ids]
+        for start in range(0, len(keys), 100):
+            for item in self._get({self._table: {"Keys": keys[start : start + 100]}}):
+                values = from_item(item)
+                found[values["request_id"]] = values
+        # A row that expired between index and table is left out.
+        return [(_row(found[name]), found[name]["expires_at"]) for name in request_ids if name in found]
+
+    def _get(self, wanted: Any) -> list[Any]:
+        items: list[Any] = []
+        for _ in range(_TRIES):
+            with translated("read requests", table=self._table):
+                page = self._client.batch_get_item(RequestItems=wanted)
+            items += page["Responses"].get(self._table, [])
+            wanted = page.get("UnprocessedKeys")
+            if not wanted:
+                return items
+        raise Unavailable("keys stay unprocessed", table=self._table)
+
+
+def _row(values: Mapping[str, Any]) -> RequestRow:
+    return RequestRow(
+        request_id=values["request_id"],
+        tenant_id=values["tenant_id"],
+        user_id=values["user_id"],
+        version=values["version"],
+        state=RequestState.from_snapshot(exact_json.decode(values["state"])),
+        connection_id=values.get("connection_id"),
+    )
+
+
+def _cursor(start: Any, attribute: str) -> str | None:
+    """The place to go on from. The partition is left out: it comes from the caller's identity every time."""
+    if start is None:
+        return None
+    place = {name: value for name, value in start.items() if name != attribute}
+    return base64.urlsafe_b64encode(exact_json.encode(place).encode()).decode()
+
+
+def _start(cursor: str | None, attribute: str, value: str) -> dict[str, Any] | None:
+    if cursor is None:
+        return None
+    try:
+        place = exact_json.decode(base64.urlsafe_b64decode(cursor.encode()))
+        names = ("request_id", "submitted_at")
+        return {attribute: {"S": value}} | {name: {"S": str(place[name]["S"])} for name in names}
+    except (binascii.Error, ValueError, KeyError, TypeError, InvalidJson) as exc:
+        raise InvalidFrame("cursor: not one that was given out") from exc

@@ -1,0 +1,88 @@
+"""The records of a DynamoDB stream as Lambda hands them over, and the answer that Lambda expects."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.event_store import from_image
+from adapters.items import from_item
+from domain.errors import Undecodable
+from domain.instant import to_text
+from domain.recorded import RecordedEvent
+from projections.presence import CLOSED, OPENED, SUBSCRIBED, UNSUBSCRIBED, Change
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An event and the record that brought it."""
+
+    event: RecordedEvent
+    record: Record
+
+
+def table_of(record: Record) -> str:
+    """The name of the table that a record comes from."""
+    return str(record.get("eventSourceARN", "")).partition(":table/")[2].partition("/")[0]
+
+
+def sequence_number(record: Record) -> str:
+    """The record's place in its shard: 21-40 digits, to be compared as a number."""
+    return str(record.get("dynamodb", {}).get("SequenceNumber", ""))
+
+
+def event_of(record: Record) -> RecordedEvent:
+    """The event that a record of the Events table tells of; Undecodable for anything but an appended, whole one."""
+    try:
+        if record["eventName"] != "INSERT":
+            raise Undecodable("the log was changed", change=record["eventName"])
+        return from_image(record["dynamodb"]["NewImage"])
+    except (KeyError, AttributeError, TypeError, ValueError) as exc:
+        raise Undecodable(f"{type(exc).__name__}: {exc}") from exc
+
+
+def change_of(record: Record, *, is_subscription: bool) -> Change | None:
+    """The connection or subscription that came or went, None for a mere update; Undecodable when unreadable."""
+    try:
+        name = record["eventName"]
+        if name == "MODIFY":
+            return None
+        came = name == "INSERT"
+        row = from_item(record["dynamodb"]["NewImage" if came else "OldImage"])
+        made_at = row["created_at" if is_subscription else "connected_at"]
+        seen_at = datetime.fromtimestamp(float(record["dynamodb"]["ApproximateCreationDateTime"]), UTC)
+        kinds = (SUBSCRIBED, UNSUBSCRIBED) if is_subscription else (OPENED, CLOSED)
+        return Change(
+            type=kinds[0] if came else kinds[1],
+            at=made_at if came else to_text(seen_at),
+            made_at=made_at,
+            tenant_id=row["tenant_id"],
+            user_id=row["user_id"],
+            connection_id=row["connection_id"],
+            topic=row.get("topic"),
+            source_ip=row.get("source_ip"),
+            user_agent=row.get("user_agent"),
+        )
+    except (KeyError, AttributeError, TypeError, ValueError) as exc:
+        raise Undecodable(f"{type(exc).__name__}: {exc}") from exc
+
+
+def by_request(delivered: Iterable[Delivered]) -> dict[str, list[Delivered]]:
+    """The deliveries of each request by version, each version once."""
+    groups: dict[str, dict[int, Delivered]] = {}
+    for one in delivered:
+        groups.setdefault(one.event.request_id, {})[one.event.version] = one
+    return {request_id: [group[version] for version in sorted(group)] for request_id, group in groups.items()}
+
+
+def partial_batch_response(not_handled: Sequence[Record]) -> dict[str, list[dict[str, str]]]:
+    """What makes Lambda resume at the first record that was not handled: nothing to report when all were.
+
+    Lambda takes the lowest sequence number as its checkpoint and delivers everything from there on again.
+    """
+    if not not_handled:
+        return {"batchItemFailures": []}
+    first = min((sequence_number(record) for record in not_handled), key=int)
+    return {"batchItemFailures": [{"itemIdentifier": first}]}

@@ -1,0 +1,107 @@
+"""The sweeper: the net below every other path. Each minute it finds what was lost and sets it going again.
+
+It only appends to the log, sends tokens and closes sockets; projections and workers do the rest as always.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from actions.registry import Registry
+from adapters.clock import Clock
+from adapters.connection_store import ConnectionStore
+from adapters.request_queue import RequestQueue
+from adapters.request_view import Queued, RequestView
+from adapters.websocket import Sockets
+from adapters.work_tokens import WorkTokens
+from adapters.worker import retry_policy
+from domain.commands import Expire, ExpireLease
+from domain.errors import Gone
+from domain.instant import from_epoch, to_text
+from domain.request import EXPIRY_MARGIN
+from domain.state import Status
+from projections.intents import Wake
+from projections.requests import HIGHEST_PRIORITY, READY
+
+TURN: Final = timedelta(minutes=1)
+_MOST: Final = 200  # of one kind and shard in one turn; the rest is found in the next
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one turn found and set going again."""
+
+    leases_expired: int = 0
+    requests_expired: int = 0
+    tokens_sent: int = 0
+    connections_closed: int = 0
+
+
+class Sweeper:
+    """Recovers lost workers, tokens and connections, and ends what is kept no longer."""
+
+    def __init__(
+        self,
+        queue: RequestQueue,
+        view: RequestView,
+        tokens: WorkTokens,
+        connections: ConnectionStore,
+        sockets: Sockets,
+        registry: Registry,
+        clock: Clock,
+    ) -> None:
+        self._queue = queue
+        self._view = view
+        self._tokens = tokens
+        self._connections = connections
+        self._sockets = sockets
+        self._registry = registry
+        self._clock = clock
+
+    def sweep(self) -> Swept:
+        """One turn."""
+        swept = Swept()
+        self._expire_leases(swept)
+        self._wake(self._forgotten(), swept)
+        self._close_ended(swept)
+        return swept
+
+    def _expire_leases(self, swept: Swept) -> None:
+        for entry in self._view.leases_over(to_text(self._clock.now()), _MOST):
+            if self._ended_with_retention(entry, swept):
+                continue
+            head = self._queue.get(entry.request_id)
+            policy = retry_policy(self._registry, head.state.action)
+            command = ExpireLease(now=self._clock.now(), jitter=self._clock.jitter(), policy=policy)
+            swept.leases_expired += self._queue.execute(command, head).version > head.version
+
+    def _forgotten(self) -> Iterable[Queued]:
+        """Requests whose token is overdue, or was never sent because it was too early."""
+        now = self._clock.now()
+        for status in (Status.PENDING, Status.RETRYING):
+            yield from self._view.due(status, to_text(now + TURN), _MOST)
+        for priority in range(HIGHEST_PRIORITY, -1, -1):
+            key = f"{READY}#{HIGHEST_PRIORITY - priority}#"
+            yield from self._view.ready_since(key, to_text(now - TURN), _MOST)
+
+    def _wake(self, entries: Iterable[Queued], swept: Swept) -> None:
+        now = self._clock.now()
+        living = [entry for entry in entries if not self._ended_with_retention(entry, swept)]
+        swept.tokens_sent += self._tokens.send([Wake(entry.request_id, now) for entry in living], now)
+
+    def _ended_with_retention(self, entry: Queued, swept: Swept) -> bool:
+        now = self._clock.now()
+        if now < from_epoch(entry.expires_at) - EXPIRY_MARGIN:
+            return False
+        head = self._queue.get(entry.request_id)
+        swept.requests_expired += self._queue.execute(Expire(now=now), head).version > head.version
+        return True
+
+    def _close_ended(self, swept: Swept) -> None:
+        for connection in self._connections.ended(self._clock.now()):
+            with suppress(Gone):  # closed before; its row is still to go
+                self._sockets.close(connection.connection_id)
+            self._connections.delete(connection.connection_id)
+            swept.connections_closed += 1

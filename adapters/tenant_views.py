@@ -1,0 +1,70 @@
+"""Reading the audit and metrics views of one tenant."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from adapters.aws import translated
+from adapters.items import from_item
+from domain import exact_json
+from domain.instant import to_text
+from projections.audit import SHARDS, partition
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_KEYS: Final = frozenset({"scope", "minute", "expires_at"})
+
+
+class TenantViews:
+    """The audit and metrics views, as one tenant sees them."""
+
+    def __init__(self, client: "DynamoDBClient", audit_table: str, metrics_table: str, tenant_id: str) -> None:
+        self._client = client
+        self._audit = audit_table
+        self._metrics = metrics_table
+        self._tenant_id = tenant_id
+
+    def metrics(self, start: datetime, end: datetime, action: str | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of counts from the minute of start until before end, each with the minute's instant as `at`."""
+        scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
+        last = to_text(end - timedelta(milliseconds=1))[:16]
+        for row in self._query(self._metrics, "scope", scope, "minute", to_text(start)[:16], last):
+            counts = {name: value for name, value in row.items() if name not in _KEYS}
+            yield {"at": f"{row['minute']}:00.000Z", **dict(sorted(counts.items()))}
+
+    def audit(self, day: date) -> Iterator[dict[str, Any]]:
+        """The audit entries of a UTC day in the order they happened."""
+        return (_shown(row) for row in self._entries(day, after=""))
+
+    def audit_page(self, day: date, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """At most limit entries of a UTC day after the cursor, and the cursor that leads on if there are more."""
+        rows = list(islice(self._entries(day, cursor or ""), limit + 1))
+        return [_shown(row) for row in rows[:limit]], rows[limit - 1]["entry"] if len(rows) > limit else None
+
+    def _entries(self, day: date, after: str) -> Iterator[dict[str, Any]]:
+        shards = (
+            self._query(
+                self._audit, "day", partition(self._tenant_id, day.isoformat(), n), "entry", f"{after}\x01", "\x7f"
+            )
+            for n in range(SHARDS)
+        )
+        return merge(*shards, key=lambda row: row["entry"])
+
+    def _query(
+        self, table: str, partition_name: str, value: str, sort_name: str, low: str, high: str
+    ) -> Iterator[dict[str, Any]]:
+        with translated("read view", table=table):
+            for page in self._client.get_paginator("query").paginate(
+                TableName=table,
+                KeyConditionExpression="#partition = :value AND #sort BETWEEN :low AND :high",
+                ExpressionAttributeNames={"#partition": partition_name, "#sort": sort_name},
+                ExpressionAttributeValues={":value": {"S": value}, ":low": {"S": low}, ":high": {"S": high}},
+            ):
+                yield from map(from_item, page["Items"])
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {"at": row["at"], "type": row["type"], "user_id": row["user_id"], **exact_json.decode(row["detail"])}

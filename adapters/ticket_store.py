@@ -1,0 +1,73 @@
+"""The ticket store: one-use tickets by which a browser, which cannot send headers, opens a socket.
+
+Only a ticket's hash is stored, so the table gives nobody a way in.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from adapters.aws import CONDITION_FAILED, code_of, translated
+from adapters.items import from_item, to_item
+from domain.errors import Unauthorized
+from domain.identity import Identity
+from domain.instant import epoch_seconds, from_text, to_text
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TICKET_LIFE: Final = timedelta(seconds=30)
+
+
+class TicketStore:
+    """The tickets that were issued and not yet used."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def issue(self, identity: Identity, now: datetime) -> str:
+        """A new ticket for the identity."""
+        ticket = secrets.token_urlsafe(32)
+        row: Mapping[str, str | int] = {
+            "ticket_hash": _hash(ticket),
+            "tenant_id": identity.tenant_id,
+            "user_id": identity.user_id,
+            "scopes": " ".join(sorted(identity.scopes)),
+            "token_ends_at": to_text(identity.expires_at),
+            "expires_at": epoch_seconds(now + TICKET_LIFE),
+        }
+        with translated("issue ticket", table=self._table):
+            self._client.put_item(TableName=self._table, Item=to_item(row))
+        return ticket
+
+    def redeem(self, ticket: str, now: datetime) -> Identity:
+        """The identity a ticket stands for, once; Unauthorized when it was used, is unknown or too old."""
+        with translated("redeem ticket", table=self._table):
+            try:
+                row = self._client.delete_item(
+                    TableName=self._table,
+                    Key={"ticket_hash": {"S": _hash(ticket)}},
+                    ConditionExpression="expires_at > :now",
+                    ExpressionAttributeValues={":now": {"N": str(int(now.timestamp()))}},
+                    ReturnValues="ALL_OLD",
+                )["Attributes"]
+            except ClientError as exc:
+                if code_of(exc) != CONDITION_FAILED:
+                    raise
+                raise Unauthorized("the ticket is not valid") from exc
+        values = from_item(row)
+        return Identity(
+            tenant_id=values["tenant_id"],
+            user_id=values["user_id"],
+            scopes=frozenset(values["scopes"].split()),
+            expires_at=from_text(values["token_ends_at"]),
+        )
+
+
+def _hash(ticket: str) -> str:
+    return sha256(ticket.encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""Bringing the views up to a batch of the log's stream records.
+
+A record is only a doorbell: it tells that a request reached a version. What the view has not seen yet comes from the
+batch where it follows on, else from the log. In this order, so that a crash between any two calls loses nothing:
+
+    1. audit entries   overwrites: written again on redelivery
+    2. rows + counts   one transaction, guarded by the rows' versions: happens once
+    3. work tokens     derived from the newest event: sent again on redelivery
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from adapters.clock import Clock
+from adapters.event_store import EventStore
+from adapters.quarantine import Quarantine
+from adapters.stream_records import Delivered, Record, by_request, event_of
+from adapters.views import TRANSACTION_LIMIT, Behind, Views
+from adapters.work_tokens import WorkTokens
+from domain.errors import Unavailable, Undecodable
+from domain.recorded import RecordedEvent
+from projections import audit, dispatch, metrics, requests
+from projections.intents import Add, Put
+
+_TRIES: Final = 5
+_STEP: Final = 40  # events of one request in one transaction: each may touch two rows of counts
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch: the records to deliver again and why, and how many no code could read."""
+
+    not_handled: list[Record] = field(default_factory=list)
+    error: Unavailable | None = None
+    quarantined: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A delivery on its way: each request's records, and how far the request's view has come."""
+
+    groups: dict[str, list[Delivered]] = field(default_factory=dict)
+    reached: dict[str, int] = field(default_factory=dict)
+    newest: dict[str, RecordedEvent] = field(default_factory=dict)
+    quarantined: int = 0
+
+    def behind(self) -> list[Record]:
+        """The records that the views have not seen."""
+        return [
+            one.record
+            for request_id, deliveries in self.groups.items()
+            for one in deliveries
+            if one.event.version > self.reached.get(request_id, 0)
+        ]
+
+
+class ViewProjector:
+    """Keeps the requests, audit and metrics views, and wakes workers."""
+
+    def __init__(
+        self,
+        events: EventStore,
+        views: Views,
+        tokens: WorkTokens,
+        quarantine: Quarantine,
+        clock: Clock,
+        shards: int,
+    ) -> None:
+        self._events = events
+        self._views = views
+        self._tokens = tokens
+        self._quarantine = quarantine
+        self._clock = clock
+        self._shards = shards
+
+    def project(self, records: Sequence[Record]) -> Outcome:
+        """Bring the views up to the records; a record that no code can read is quarantined and counts as handled."""
+        batch = _Batch()
+        try:
+            self._read(records, batch)
+            self._catch_up(batch)
+            wakes = [wake for event in batch.newest.values() for wake in dispatch.project(event)]
+            self._tokens.send(wakes, self._clock.now())
+        except Unavailable as exc:
+            # With no view behind, the batch was not read or its tokens were not sent: all is delivered again.
+            return Outcome(batch.behind() or list(records), exc, batch.quarantined)
+        return Outcome(quarantined=batch.quarantined)
+
+    def _read(self, records: Iterable[Record], batch: _Batch) -> None:
+        delivered = []
+        for record in records:
+            try:
+                delivered.append(Delivered(event_of(record), record))
+            except Undecodable as exc:
+                self._keep([record], exc, batch)
+        batch.groups = by_request(delivered)
+
+    def _catch_up(self, batch: _Batch) -> None:
+        """Bring every request's views up to its newest event."""
+        for _ in range(_TRIES):
+            batch.reached = self._views.cursors(batch.groups)
+            missing = self._missing(batch)
+            try:
+                self._write(missing, batch)
+            except Behind:
+                continue  # another reader of the same events was there: look again
+            for request_id, deliveries in batch.groups.items():
+                newest = missing.get(request_id, [deliveries[-1].event])[-1]
+                if newest.version == batch.reached[request_id]:
+                    batch.newest[request_id] = newest
+            return
+        raise Unavailable("the views keep moving", requests=len(batch.groups))
+
+    def _missing(self, batch: _Batch) -> dict[str, list[RecordedEvent]]:
+        """The events that follow each cursor: of the batch if it has them without a gap, else of the log."""
+        missing: dict[str, list[RecordedEvent]] = {}
+        for request_id, deliveries in list(batch.groups.items()):
+            cursor = batch.reached[request_id]
+            new = [one.event for one in deliveries if one.event.version > cursor]
+            if new and [event.version for event in new] != list(range(cursor + 1, cursor + 1 + len(new))):
+                try:
+                    new = list(self._events.read(request_id, cursor))
+                except Undecodable as exc:
+                    self._set_aside(request_id, exc, batch)
+                    continue
+            if new:
+                missing[request_id] = new
+        return missing
+
+    def _write(self, missing: Mapping[str, Sequence[RecordedEvent]], batch: _Batch) -> None:
+        puts: list[Put] = []
+        adds: list[Add] = []
+        for request_id, events in missing.items():
+            try:
+                steps = self._steps(events, batch.reached[request_id])
+                entries = audit.project(events)
+            except Undecodable as exc:
+                self._set_aside(request_id, exc, batch)
+                continue
+            self._views.overwrite(entries)
+            for put, counts in steps:
+                merged = metrics.merged([*adds, *counts])
+                if puts and (len(puts) + 1 + len(merged) > TRANSACTION_LIMIT or puts[-1].key == put.key):
+                    self._commit(puts, adds, batch)
+                    puts, adds, merged = [], [], counts
+                if counts:
+                    puts, adds = [*puts, put], merged
+                else:
+                    self._views.update(put)
+                    _note([put], batch)
+        self._commit(puts, adds, batch)
+
+    def _steps(self, events: Sequence[RecordedEvent], cursor: int) -> list[tuple[Put, list[Add]]]:
+        """The row after every so many events, with the counts of those: small enough for a transaction each."""
+        steps = []
+        for start in range(0, len(events), _STEP):
+            step = events[start : start + _STEP]
+            steps.append((requests.project(cursor, step, self._shards), metrics.project(step)))
+            cursor = step[-1].version
+        return steps
+
+    def _commit(self, puts: Sequence[Put], adds: Sequence[Add], batch: _Batch) -> None:
+        if puts:
+            self._views.commit([*puts, *adds])
+            _note(puts, batch)
+
+    def _set_aside(self, request_id: str, reason: Undecodable, batch: _Batch) -> None:
+        """Quarantine what the batch has of a request: its view stays where it is, the others go on."""
+        self._keep([one.record for one in batch.groups.pop(request_id)], reason, batch)
+
+    def _keep(self, records: Iterable[Record], reason: Undecodable, batch: _Batch) -> None:
+        for record in records:
+            self._quarantine.keep(record, reason)
+            batch.quarantined += 1
+
+
+def _note(puts: Iterable[Put], batch: _Batch) -> None:
+    for put in puts:
+        batch.reached[put.key["request_id"]] = int(put.attributes["version"] or 0)

@@ -1,0 +1,163 @@
+"""The worker: claims a request, runs its action, and tells the log how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from actions.context import Context, TenantViews
+from actions.outcomes import Permanent, Retry, Stopped
+from actions.registry import Registry
+from adapters.attempt import Attempt
+from adapters.clock import Clock
+from adapters.deadline import deadline
+from adapters.objects import Objects
+from adapters.request_queue import Claim, RequestQueue
+from adapters.work_files import WorkFiles
+from adapters.work_tokens import WorkTokens
+from domain import exact_json
+from domain.commands import DEFAULT_RETRY, AcknowledgeCancel, FailAttempt, RetryPolicy
+from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected
+from domain.events import Failure
+from domain.recorded import Head
+
+PERMANENT = "ACTION_FAILED"
+RETRY = "ACTION_RETRY"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an action ended: with a result, with an error, or because nobody wants it any more."""
+
+    result: Any = None
+    error: Failure | None = None
+    retryable: bool = False
+    after: timedelta | None = None
+    stopped: bool = False
+    cause: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a token: the request that was run and how it stands now."""
+
+    head: Head
+    ended: Ended
+
+
+class Worker:
+    """Runs one request at a time."""
+
+    def __init__(
+        self,
+        queue: RequestQueue,
+        registry: Registry,
+        objects: Callable[[], Objects],
+        views: Callable[[str], TenantViews],
+        tokens: WorkTokens,
+        clock: Clock,
+        lease: timedelta,
+    ) -> None:
+        self._queue = queue
+        self._registry = registry
+        self._objects = objects
+        self._views = views
+        self._tokens = tokens
+        self._clock = clock
+        self._lease = lease
+
+    def run(self, hint: str | None, worker_id: str, limit: timedelta) -> Done | None:
+        """Claim the best runnable request and run it for at most the limit; None when there is none."""
+        claim = self._queue.claim(hint, worker_id, self._lease)
+        if claim is None:
+            return None
+        if claim.put_back:
+            self._tokens.send([claim.put_back], self._clock.now())
+        with Attempt(self._queue, claim.head, self._lease, self._clock) as attempt:
+            ended = self._act(claim, attempt, limit)
+            try:
+                head = self._end(claim, ended, attempt)
+            except Rejected as exc:
+                # The attempt was taken over or the request has ended: this worker's word no longer counts.
+                return Done(claim.head, Ended(stopped=True, cause=exc))
+        return Done(head, ended)
+
+    def _act(self, claim: Claim, attempt: Attempt, limit: timedelta) -> Ended:
+        try:
+            action = self._registry.get(claim.submitted.action)
+            payload = action.read(self._payload(claim))
+            with deadline(min(action.deadline, limit)):
+                result = action.run(payload, self._context(claim, attempt))
+            return Ended(result=_json(result))
+        except Stopped:
+            return Ended(stopped=True)
+        except Retry as exc:
+            return Ended(error=Failure(code=RETRY, message=str(exc)), retryable=True, after=exc.after)
+        except Permanent as exc:
+            return Ended(error=Failure(code=PERMANENT, message=str(exc)))
+        except DeadlineExceeded as exc:
+            return Ended(error=Failure(code=exc.code, message=exc.told), retryable=True)
+        except Rejected as exc:
+            return Ended(error=Failure(code=exc.code, message=exc.told))
+        except Exception as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, never the worker
+            unexpected = Failure(code=ErrorCode.INTERNAL_ERROR, message="The action failed unexpectedly")
+            return Ended(error=unexpected, retryable=True, cause=exc)
+
+    def _payload(self, claim: Claim) -> Any:
+        submitted = claim.submitted
+        if submitted.payload_ref is None:
+            return submitted.payload
+        return self._objects().load(None, submitted.payload_ref)
+
+    def _context(self, claim: Claim, attempt: Attempt) -> Context:
+        origin = claim.head.origin
+        tenant_id, user_id = (origin.tenant_id, origin.user_id) if origin else ("", "")
+        return Context(
+            request_id=claim.head.request_id,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            attempt=attempt.number,
+            now=self._clock.now(),
+            progress=attempt,
+            views=self._views(tenant_id),
+            files=WorkFiles(self._objects, tenant_id, claim.head.request_id),
+        )
+
+    def _end(self, claim: Claim, ended: Ended, attempt: Attempt) -> Head:
+        head = attempt.finish()
+        if ended.stopped:
+            if head.state.cancel_requested:
+                return self._queue.execute(AcknowledgeCancel(now=self._clock.now(), attempt=attempt.number), head)
+            return head
+        if ended.error is None:
+            return self._queue.complete(head, attempt.number, ended.result)
+        command = FailAttempt(
+            now=self._clock.now(),
+            attempt=attempt.number,
+            error=ended.error,
+            retryable=ended.retryable,
+            jitter=self._clock.jitter(),
+            policy=retry_policy(self._registry, claim.submitted.action),
+            after=ended.after,
+        )
+        return self._queue.execute(command, head)
+
+
+def retry_policy(registry: Registry, action: str) -> RetryPolicy:
+    """The retry policy of an action; the default one for an action that this deployment no longer has."""
+    try:
+        return registry.get(action).retry
+    except Rejected:
+        return DEFAULT_RETRY
+
+
+def _json(result: Any) -> Any:
+    """The result as a value that JSON can hold; Permanent when it is none."""
+    value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+    try:
+        exact_json.encode(value)
+    except InvalidJson as exc:
+        raise Permanent("The action's result is not JSON") from exc
+    return value

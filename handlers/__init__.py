@@ -1,0 +1,1 @@
+"""The Lambda functions, one module each, and their composition root."""

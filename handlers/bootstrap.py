@@ -1,0 +1,148 @@
+"""The composition root: what each handler is made of, built on first use and kept while the process is warm.
+
+Importing it does nothing; each part imports what it needs when it is built, so a function loads only what it uses.
+"""
+
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from actions.registry import Registry
+from adapters import aws
+from adapters.clock import Clock
+from adapters.connection_store import ConnectionStore
+from adapters.event_store import EventStore
+from adapters.objects import Objects
+from adapters.quarantine import Quarantine
+from adapters.request_queue import RequestQueue
+from adapters.request_view import RequestView
+from adapters.subscription_store import SubscriptionStore
+from adapters.tenant_views import TenantViews
+from adapters.ticket_store import TicketStore
+from adapters.views import Views
+from adapters.websocket import Sockets
+from adapters.work_tokens import WorkTokens
+from handlers.settings import settings
+from projections.intents import View
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CLOCK = Clock()
+
+
+@cache
+def logger() -> Logger:
+    """The structured log of this function."""
+    return Logger()
+
+
+@cache
+def operations() -> Metrics:
+    """Figures for operators, written to the log in CloudWatch's embedded format."""
+    return Metrics()
+
+
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    return aws.dynamodb()
+
+
+@cache
+def events() -> EventStore:
+    """The log."""
+    return EventStore(_dynamodb(), settings().events_table)
+
+
+@cache
+def connections() -> ConnectionStore:
+    """The open sockets' rows."""
+    return ConnectionStore(_dynamodb(), settings().connections_table)
+
+
+@cache
+def subscriptions() -> SubscriptionStore:
+    """Who watches what."""
+    return SubscriptionStore(_dynamodb(), settings().subscriptions_table)
+
+
+@cache
+def tickets() -> TicketStore:
+    """The connect tickets."""
+    return TicketStore(_dynamodb(), settings().tickets_table)
+
+
+@cache
+def views() -> Views:
+    """The view tables, to write."""
+    here = settings()
+    tables = {
+        View.REQUESTS: here.requests_table,
+        View.AUDIT: here.audit_table,
+        View.METRICS: here.metrics_table,
+    }
+    return Views(_dynamodb(), tables)
+
+
+@cache
+def request_view() -> RequestView:
+    """The requests view, to read."""
+    return RequestView(_dynamodb(), settings().requests_table, settings().queue_shards)
+
+
+def tenant_views(tenant_id: str) -> TenantViews:
+    """A tenant's audit and metrics, to read."""
+    return TenantViews(_dynamodb(), settings().audit_table, settings().metrics_table, tenant_id)
+
+
+@cache
+def objects() -> Objects:
+    """The bucket."""
+    return Objects(aws.s3(), settings().payload_bucket)
+
+
+@cache
+def quarantine() -> Quarantine:
+    """Where unreadable stream records go."""
+    return Quarantine(Objects(aws.s3(), settings().failures_bucket))
+
+
+@cache
+def queue() -> RequestQueue:
+    """The requests."""
+    return RequestQueue(events(), request_view(), objects(), CLOCK, timedelta(days=settings().retention_days))
+
+
+@cache
+def work_tokens() -> WorkTokens:
+    """The work queue."""
+    return WorkTokens(aws.sqs(), settings().work_queue_url)
+
+
+@cache
+def sockets() -> Sockets:
+    """The open sockets."""
+    return Sockets(aws.sockets(settings().management_endpoint))
+
+
+@cache
+def registry() -> Registry:
+    """The actions."""
+    from actions.catalog import catalog  # noqa: PLC0415 - only functions that run actions load them
+
+    return catalog()
+
+
+def lease() -> timedelta:
+    """How long a worker has a request without a sign of life."""
+    return timedelta(seconds=settings().lease_s)
+
+
+def count(name: str, value: int) -> None:
+    """Add to a figure for operators; written out at once, so that a crash afterwards loses nothing."""
+    if value:
+        operations().add_metric(name=name, unit=MetricUnit.Count, value=value)
+        operations().flush_metrics()

@@ -1,0 +1,22 @@
+"""Who sends a frame: the identity that the authorizer put into the socket's context."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from domain.errors import Unauthorized
+from domain.identity import Identity
+
+
+def identity_of(event: Mapping[str, Any]) -> Identity:
+    """The caller of a WebSocket event; Unauthorized when the authorizer left none."""
+    claims = event["requestContext"].get("authorizer") or {}
+    try:
+        return Identity(
+            tenant_id=claims["tenant_id"],
+            user_id=claims["user_id"],
+            scopes=frozenset(claims["scopes"].split()),
+            expires_at=datetime.fromisoformat(claims["ends_at"]),
+        )
+    except (KeyError, ValueError, AttributeError) as exc:
+        raise Unauthorized("no identity") from exc

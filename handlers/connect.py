@@ -1,0 +1,27 @@
+"""$connect: note the new socket and whose it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.connection import opened
+from domain.errors import Rejected
+from handlers import bootstrap
+from handlers.callers import identity_of
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
+    """Let the socket open once its row is stored."""
+    about = event["requestContext"]
+    client = about.get("identity") or {}
+    now = bootstrap.CLOCK.now()
+    try:
+        identity = identity_of(event)
+        identity.require_alive(now)
+    except Rejected as exc:
+        bootstrap.logger().warning("connect refused", extra={"reason": exc.told})
+        return {"statusCode": 401}
+    connection = opened(
+        about["connectionId"], identity, now, client.get("sourceIp") or "", client.get("userAgent") or ""
+    )
+    bootstrap.connections().save(connection)
+    return {"statusCode": 200}

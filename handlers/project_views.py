@@ -1,0 +1,49 @@
+"""The stream reader that keeps the views: requests, audit and metrics, and wakes workers."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from adapters.presence_projector import PresenceProjector
+from adapters.stream_records import Record, partial_batch_response, table_of
+from adapters.view_projector import Outcome, ViewProjector
+from handlers import bootstrap
+from handlers.settings import settings
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Bring the views up to the records; answer with the first record that must be delivered again."""
+    records: Sequence[Record] = event["Records"]
+    outcome = _project(records)
+    log = {"table": table_of(records[0]), "records": len(records), "not_handled": len(outcome.not_handled)}
+    if outcome.error:
+        bootstrap.logger().warning("views are behind", extra={**log, "error": str(outcome.error)})
+    else:
+        bootstrap.logger().info("views are up to date", extra=log)
+    bootstrap.count("RecordsQuarantined", outcome.quarantined)
+    return partial_batch_response(outcome.not_handled)
+
+
+def _project(records: Sequence[Record]) -> Outcome:
+    if table_of(records[0]) == settings().events_table:
+        return _requests().project(records)
+    return _presence().project(records)
+
+
+@cache
+def _requests() -> ViewProjector:
+    return ViewProjector(
+        bootstrap.events(),
+        bootstrap.views(),
+        bootstrap.work_tokens(),
+        bootstrap.quarantine(),
+        bootstrap.CLOCK,
+        settings().queue_shards,
+    )
+
+
+@cache
+def _presence() -> PresenceProjector:
+    return PresenceProjector(
+        bootstrap.views(), bootstrap.subscriptions(), bootstrap.quarantine(), settings().subscriptions_table
+    )

@@ -1,0 +1,114 @@
+"""The replies that only read: a request's state and history, lists, metrics and the audit trail."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from domain import protocol
+from domain.errors import InvalidFrame, NotFound
+from domain.identity import TENANT_READ, Identity
+from domain.recorded import Head, RecordedEvent
+from handlers import bootstrap
+from projections import audit, metrics
+
+EVENTS_BUDGET: Final = 96 * 1024  # bytes of events in one reply; the client asks on from the last one
+MOST_ROWS: Final = 200
+LONGEST_PERIOD: Final = timedelta(days=31)
+
+
+def request_for(identity: Identity, request_id: str, scope: str = TENANT_READ) -> Head:
+    """The request, if the caller may do with it what the scope says."""
+    head = bootstrap.queue().get(request_id)
+    if head.origin is None:
+        raise NotFound
+    identity.require_access(head.origin.tenant_id, head.origin.user_id, scope)
+    return head
+
+
+def get(frame: protocol.Get, identity: Identity) -> protocol.Request:
+    """A request as it is, or as it was at a version."""
+    head = request_for(identity, frame.request_id)
+    if frame.at_version is not None:
+        head = Head.of(bootstrap.events().get(head.request_id, frame.at_version))
+    result, reference = bootstrap.queue().result(head)
+    return protocol.Request(
+        id=frame.id,
+        request_id=head.request_id,
+        version=head.version,
+        state=head.state.public(),
+        result=result,
+        result_url=bootstrap.objects().link(reference) if reference else None,
+    )
+
+
+def history(frame: protocol.History, identity: Identity) -> protocol.HistoryPage:
+    """A request's events after a version."""
+    head = request_for(identity, frame.request_id)
+    events, _ = within_budget(bootstrap.events().read(head.request_id, frame.after, frame.limit))
+    last = events[-1].version if events else head.version
+    return protocol.HistoryPage(
+        id=frame.id,
+        request_id=head.request_id,
+        events=[event.shown() for event in events],
+        next=last if last < head.version else None,
+    )
+
+
+def list_requests(frame: protocol.List, identity: Identity) -> protocol.Requests:
+    """The caller's requests, or with the scope the tenant's, newest first."""
+    if frame.scope == "tenant":
+        identity.require(TENANT_READ)
+        page = bootstrap.queue().list_by_tenant(identity.tenant_id, frame.limit, frame.cursor, frame.status)
+    else:
+        page = bootstrap.queue().list_by_user(
+            identity.tenant_id, identity.user_id, frame.limit, frame.cursor, frame.status
+        )
+    items = [
+        {"request_id": row.request_id, "user_id": row.user_id, "version": row.version, "state": row.state.public()}
+        for row in page.rows
+    ]
+    return protocol.Requests(id=frame.id, items=items, cursor=page.cursor)
+
+
+def metrics_between(frame: protocol.Metrics, identity: Identity) -> protocol.MetricsPage:
+    """The tenant's counts, by the finest step that a frame can hold, and their exact totals."""
+    identity.require(TENANT_READ)
+    if not timedelta(0) < frame.to - frame.from_ <= LONGEST_PERIOD:
+        raise InvalidFrame(f"to: after from, by at most {LONGEST_PERIOD.days} days")
+    rows = list(bootstrap.tenant_views(identity.tenant_id).metrics(frame.from_, frame.to, frame.action))
+    return protocol.MetricsPage(id=frame.id, rows=metrics.rolled_up(rows, MOST_ROWS), totals=metrics.totals(rows))
+
+
+def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage:
+    """Every event of one request, or what happened in the tenant on a day."""
+    if frame.request_id is not None:
+        return _audit_of_request(frame, identity, frame.request_id)
+    identity.require(TENANT_READ)
+    if frame.day is None:
+        raise InvalidFrame("either day or request_id")
+    views = bootstrap.tenant_views(identity.tenant_id)
+    items, cursor = views.audit_page(frame.day, frame.limit, frame.cursor)
+    return protocol.AuditPage(id=frame.id, items=items, cursor=cursor)
+
+
+def within_budget(events: Iterable[RecordedEvent]) -> tuple[list[RecordedEvent], bool]:
+    """As many of the events as fit a reply, at least one, and whether they are all."""
+    taken: list[RecordedEvent] = []
+    size = 0
+    for event in events:
+        size += len(event.data) + len(event.state)
+        if taken and size > EVENTS_BUDGET:
+            return taken, False
+        taken.append(event)
+    return taken, True
+
+
+def _audit_of_request(frame: protocol.Audit, identity: Identity, request_id: str) -> protocol.AuditPage:
+    head = request_for(identity, request_id)
+    cursor = frame.cursor or "0"
+    if not cursor.isdecimal():
+        raise InvalidFrame("cursor: not one that was given out")
+    events, _ = within_budget(bootstrap.events().read(head.request_id, int(cursor), frame.limit))
+    last = events[-1].version if events else head.version
+    items = [audit.shown(event) for event in events]
+    return protocol.AuditPage(id=frame.id, items=items, cursor=str(last) if last < head.version else None)

@@ -1,0 +1,170 @@
+"""The reply to each kind of client frame, within what the caller may see and do."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from actions.context import Context
+from actions.outcomes import Permanent, Retry
+from actions.registry import Action, Mode
+from adapters.deadline import deadline
+from adapters.request_queue import Submission
+from adapters.work_files import WorkFiles
+from domain import protocol
+from domain.errors import InvalidFrame, NotFound, PayloadTooLarge
+from domain.identity import TENANT_WRITE, Identity
+from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame
+from domain.recorded import Head
+from domain.subscription import authorized_topic, request_topic, subscription
+from handlers import bootstrap, readings
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent the frame, over which socket, and when."""
+
+    identity: Identity
+    connection_id: str
+    cause: str
+    now: datetime
+
+
+class Replies:
+    """What one caller's frames are answered with."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._identity = caller.identity
+
+    def to(self, frame: AnyClientFrame) -> ServerFrame:
+        """The reply to a frame; a Rejected error when the rules forbid what it asks for."""
+        match frame:
+            case protocol.Submit():
+                return self._submit(frame)
+            case protocol.Subscribe():
+                return self._subscribe(frame)
+            case protocol.Unsubscribe():
+                topic = frame.topic or request_topic(frame.request_id or "")
+                bootstrap.subscriptions().unsubscribe(topic, self._caller.connection_id)
+                return protocol.Unsubscribed(id=frame.id)
+            case protocol.Cancel():
+                head = readings.request_for(self._identity, frame.request_id, TENANT_WRITE)
+                head = bootstrap.queue().cancel(head, self._identity.user_id, frame.reason)
+                return _ack(frame.id, head)
+            case protocol.Get():
+                return readings.get(frame, self._identity)
+            case protocol.History():
+                return readings.history(frame, self._identity)
+            case protocol.List():
+                return readings.list_requests(frame, self._identity)
+            case protocol.Metrics():
+                return readings.metrics_between(frame, self._identity)
+            case protocol.Audit():
+                return readings.audit_trail(frame, self._identity)
+            case protocol.Ping():
+                return self._ping(frame)
+            case _:
+                assert_never(frame)
+
+    def _submit(self, frame: protocol.Submit) -> ServerFrame:
+        action = bootstrap.registry().get(frame.action)
+        payload = action.read(frame.payload)
+        if action.mode is Mode.SYNC:
+            return protocol.Response(id=frame.id, data=self._run(action, payload))
+        queue = bootstrap.queue()
+        submission = Submission(
+            tenant_id=self._identity.tenant_id,
+            user_id=self._identity.user_id,
+            action=frame.action,
+            payload=frame.payload,
+            max_attempts=frame.max_attempts or action.max_attempts,
+            priority=frame.priority,
+            delay=timedelta(seconds=frame.delay_s),
+            idempotency_key=frame.idempotency_key,
+            connection_id=self._caller.connection_id,
+            correlation_id=frame.id or self._caller.cause,
+            causation_id=self._caller.cause,
+            metadata=frame.metadata,
+        )
+        request_id = queue.request_id(submission)
+        if frame.subscribe:
+            # Before the first event is appended, so that the fan-out of none can miss this watcher.
+            self._watch(request_topic(request_id))
+        head, was_there = queue.enqueue(request_id, submission)
+        return _ack(frame.id, head, duplicate=was_there)
+
+    def _run(self, action: Action, payload: Any) -> Any:
+        context = Context(
+            request_id=self._caller.cause,
+            tenant_id=self._identity.tenant_id,
+            user_id=self._identity.user_id,
+            attempt=1,
+            now=self._caller.now,
+            progress=_Unwatched(),
+            views=bootstrap.tenant_views(self._identity.tenant_id),
+            files=WorkFiles(bootstrap.objects, self._identity.tenant_id, self._caller.cause),
+        )
+        try:
+            with deadline(action.deadline):
+                return action.run(payload, context)
+        except (Permanent, Retry) as exc:
+            raise InvalidFrame(str(exc)) from exc
+
+    def _subscribe(self, frame: protocol.Subscribe) -> ServerFrame:
+        if frame.topic is not None:
+            topic = authorized_topic(frame.topic, self._identity)
+            self._watch(topic)
+            return protocol.Subscribed(id=frame.id, topic=topic)
+        head = readings.request_for(self._identity, frame.request_id or "")
+        if frame.after > head.version:
+            raise InvalidFrame(f"after: the log ends at version {head.version}", request_id=head.request_id)
+        # The row first, the log second: an event in between is in both, never in neither.
+        self._watch(request_topic(head.request_id))
+        events, whole = readings.within_budget(bootstrap.events().read(head.request_id, frame.after))
+        newest = Head.of(events[-1]) if events and whole else bootstrap.queue().get(head.request_id)
+        return protocol.Subscribed(
+            id=frame.id,
+            request_id=head.request_id,
+            version=newest.version,
+            state=newest.state.public(),
+            events=[event.shown() for event in events],
+        )
+
+    def _ping(self, frame: protocol.Ping) -> ServerFrame:
+        connection = bootstrap.connections().get(self._caller.connection_id, self._caller.now)
+        if connection:
+            bootstrap.connections().record_activity(connection, self._caller.now)
+        return protocol.Pong(id=frame.id, at=self._caller.now)
+
+    def _watch(self, topic: str) -> None:
+        made = subscription(topic, self._caller.connection_id, self._identity, self._caller.now)
+        bootstrap.subscriptions().subscribe(made)
+
+
+class _Unwatched:
+    """The Progress of a sync action: its caller waits for the answer, nobody watches."""
+
+    def report(self, percent: float, message: str | None = None, details: object = None) -> None:
+        """Nobody to tell."""
+
+    def output(self, chunk: object) -> None:
+        """Nobody to hand it to."""
+
+    def wait(self, seconds: float) -> None:
+        """A sync action has no time to wait."""
+        raise Permanent(f"a sync action cannot wait {seconds} s")
+
+
+def bounded(reply: ServerFrame, frame_id: str | None) -> ServerFrame:
+    """The reply, if it fits a frame."""
+    if len(reply.encode().encode()) > FRAME_LIMIT:
+        raise PayloadTooLarge("the answer does not fit a frame; ask for less", frame_id=frame_id)
+    return reply
+
+
+def _ack(frame_id: str | None, head: Head, *, duplicate: bool | None = None) -> protocol.Ack:
+    if head.state.status is None:
+        raise NotFound
+    return protocol.Ack(
+        id=frame_id, request_id=head.request_id, status=head.state.status, version=head.version, duplicate=duplicate
+    )

@@ -1,0 +1,31 @@
+"""The sweeper's Lambda, each minute."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from adapters.sweeper import Sweeper
+from handlers import bootstrap
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
+    """Find what was lost and set it going again."""
+    swept = asdict(_sweeper().sweep())
+    bootstrap.logger().info("swept", extra=swept)
+    for name, value in swept.items():
+        bootstrap.count("".join(word.capitalize() for word in name.split("_")), value)
+    return swept
+
+
+@cache
+def _sweeper() -> Sweeper:
+    return Sweeper(
+        bootstrap.queue(),
+        bootstrap.request_view(),
+        bootstrap.work_tokens(),
+        bootstrap.connections(),
+        bootstrap.sockets(),
+        bootstrap.registry(),
+        bootstrap.CLOCK,
+    )

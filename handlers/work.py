@@ -1,0 +1,75 @@
+"""The worker's Lambda: a token wakes it, the log tells it what to do."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final, Protocol
+
+from adapters.work_tokens import request_id_of
+from adapters.worker import Worker
+from domain.errors import InvalidJson, Unavailable
+from handlers import bootstrap
+
+RESERVE: Final = timedelta(seconds=10)  # of the function's time, to write how the attempt ended
+
+
+class LambdaContext(Protocol):
+    """What Lambda tells of an invocation."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long this invocation may still run."""
+
+
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Run one request for each token; a token is delivered again only if the world below failed."""
+    failed = []
+    for record in event["Records"]:
+        try:
+            _run(record, context)
+        except Unavailable as exc:
+            bootstrap.logger().warning("token put back", extra={"error": str(exc)})
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def _run(record: Mapping[str, Any], context: LambdaContext) -> None:
+    limit = timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
+    # A message id is one token; with the count of its deliveries it stands for one claim.
+    delivery = record.get("attributes", {}).get("ApproximateReceiveCount", "1")
+    done = _worker().run(_hint(record), f"{record['messageId']}/{delivery}", limit)
+    if done is None:
+        bootstrap.logger().info("nothing to run")
+        return
+    about = {
+        "request_id": done.head.request_id,
+        "correlation_id": done.head.origin.correlation_id if done.head.origin else None,
+        "status": done.head.state.status,
+        "attempt": done.head.state.attempt,
+    }
+    if done.ended.cause:
+        bootstrap.logger().error("action ended unexpectedly", extra=about, exc_info=done.ended.cause)
+    else:
+        bootstrap.logger().info("action ended", extra=about)
+
+
+def _hint(record: Mapping[str, Any]) -> str | None:
+    try:
+        return request_id_of(record["body"])
+    except InvalidJson:
+        bootstrap.logger().warning("unreadable token", extra={"message_id": record["messageId"]})
+        return None
+
+
+@cache
+def _worker() -> Worker:
+    return Worker(
+        bootstrap.queue(),
+        bootstrap.registry(),
+        bootstrap.objects,
+        bootstrap.tenant_views,
+        bootstrap.work_tokens(),
+        bootstrap.CLOCK,
+        bootstrap.lease(),
+    )
