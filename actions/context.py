@@ -36,7 +36,7 @@ class TenantViews(Protocol):
 
 
 class Files(Protocol):
-    """The bucket, within the caller's tenant."""
+    """The bucket, within the folder of the user who submitted the request."""
 
     def read(self, key: str) -> bytes:
         """The content of a file; Permanent when there is none."""

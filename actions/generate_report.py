@@ -13,6 +13,7 @@ from actions.context import Context
 from actions.registry import action
 from actions.report_html import Report, page
 from actions.report_period import COUNTS, Period, counted_as, counts_in, totals_of
+from domain.identity import TENANT_READ
 from domain.instant import Instant, from_text
 
 LONGEST: Final = timedelta(days=31)
@@ -35,7 +36,7 @@ class GenerateReportInput(BaseModel):
         return self
 
 
-@action("generate_report")
+@action("generate_report", scope=TENANT_READ)
 def generate_report(payload: GenerateReportInput, context: Context) -> dict[str, Any]:
     """Read the views, write report.csv and report.html, give their links and the totals."""
     period = Period(payload.start, payload.end)
@@ -57,7 +58,7 @@ def generate_report(payload: GenerateReportInput, context: Context) -> dict[str,
     csv_file = _store(context, "report.csv", csv_of(rows), "text/csv; charset=utf-8")
     context.progress.report(92, "Writing report.html")
     html_file = _store(context, "report.html", page(report), "text/html; charset=utf-8")
-    context.progress.report(100, f"Report of {len(rows):,} minutes and {reader.entries:,} audit entries")
+    context.progress.report(100, f"Report made: {len(rows):,} minutes with requests, {reader.entries:,} audit entries")
     return {"rows": len(rows), "totals": totals, "csv": csv_file, "html": html_file}
 
 

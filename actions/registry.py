@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from actions.context import Context
 from domain.commands import DEFAULT_RETRY, RetryPolicy
 from domain.errors import InvalidAction, InvalidFrame
+from domain.protocol import reasons
 
 
 class Mode(StrEnum):
@@ -41,15 +42,14 @@ class Action:
     deadline: timedelta
     max_attempts: int
     retry: RetryPolicy
+    scope: str | None
 
     def read(self, payload: Any) -> Any:
         """The payload as the action's input; InvalidFrame names each field that is wrong, never its value."""
         try:
             return self.input.validate_python(payload)
         except ValidationError as exc:
-            problems = exc.errors(include_url=False, include_context=False, include_input=False)
-            reasons = (f"payload.{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:5])
-            raise InvalidFrame("; ".join(reasons)) from exc
+            raise InvalidFrame(reasons(exc, "payload")) from exc
 
 
 class Registry:
@@ -75,8 +75,12 @@ def action(
     deadline: timedelta | None = None,
     max_attempts: int = 3,
     retry: RetryPolicy = DEFAULT_RETRY,
+    scope: str | None = None,
 ) -> Callable[[Run], Run]:
-    """Register the decorated function under a name. Deadlines are 10 s for sync and 14 min for async actions."""
+    """Register the decorated function under a name.
+
+    Deadlines are 10 s for sync and 14 min for async actions. The scope is what a caller needs to submit it.
+    """
 
     def register(run: Run) -> Run:
         first = next(iter(inspect.signature(run).parameters))
@@ -88,6 +92,7 @@ def action(
             deadline=deadline or (timedelta(seconds=10) if mode is Mode.SYNC else timedelta(minutes=14)),
             max_attempts=max_attempts,
             retry=retry,
+            scope=scope,
         )
         return run
 

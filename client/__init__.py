@@ -1,0 +1,37 @@
+"""The Python client of Streamer."""
+
+from client.backoff import Backoff
+from client.errors import (
+    ClientError,
+    ConnectionLost,
+    ConnectRefused,
+    EventsLost,
+    NoReply,
+    RequestCancelled,
+    RequestFailed,
+    RequestRejected,
+    UnreadableReply,
+    WatchClosed,
+)
+from client.handle import Handle
+from client.streamer import StreamerClient
+from client.topic_watch import TopicWatch
+from client.updates import Update
+
+__all__ = [
+    "Backoff",
+    "ClientError",
+    "ConnectRefused",
+    "ConnectionLost",
+    "EventsLost",
+    "Handle",
+    "NoReply",
+    "RequestCancelled",
+    "RequestFailed",
+    "RequestRejected",
+    "StreamerClient",
+    "TopicWatch",
+    "UnreadableReply",
+    "Update",
+    "WatchClosed",
+]

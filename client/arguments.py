@@ -1,0 +1,104 @@
+"""The command line of `streamer`."""
+
+import argparse
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from domain import exact_json
+from domain.errors import InvalidJson
+from domain.instant import to_instant
+from domain.state import Status
+
+READ_TENANT = ("tenant:read",)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Everything that the command understands."""
+    top = argparse.ArgumentParser(prog="streamer", description="Submit requests to Streamer and watch them live.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_token(commands)
+    _add_submit(commands)
+    _add(commands, "watch", "follow a request live and print its result").add_argument("request")
+    get = _add(commands, "get", "print a request's state and result")
+    get.add_argument("request")
+    get.add_argument("--at", type=int, metavar="VERSION", help="its state as it was")
+    _add_list(commands)
+    cancel = _add(commands, "cancel", "ask a request to stop")
+    cancel.add_argument("request")
+    cancel.add_argument("--reason")
+    _add(commands, "history", "print every event of a request").add_argument("request")
+    _add_views(commands)
+    _add(commands, "ping", "see whether the server answers")
+    return top
+
+
+def _add(commands: Any, name: str, what: str, scopes: tuple[str, ...] = ()) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=what, description=f"{what.capitalize()}.")
+    command.set_defaults(needs=scopes)
+    who = command.add_argument_group("which stack, and as whom")
+    who.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
+    who.add_argument("--token", help="a JWT; without it, the environment's STREAMER_TOKEN")
+    who.add_argument("--tenant", help="make a token for this tenant, on this machine's stack")
+    who.add_argument("--user", help="and for this user")
+    command.add_argument("--json", action="store_true", help="print JSON, for machines")
+    return command
+
+
+def _add_token(commands: Any) -> None:
+    command = commands.add_parser("token", help="make a token for the stack on this machine")
+    command.set_defaults(stack=None)
+    command.add_argument("--tenant", required=True)
+    command.add_argument("--user", required=True)
+    command.add_argument("--scope", action="append", default=[], help="tenant:read or tenant:write; may be repeated")
+    command.add_argument("--ttl", type=_positive, default=3600, metavar="SECONDS", help="3600 unless told")
+
+
+def _add_submit(commands: Any) -> None:
+    command = _add(commands, "submit", "ask for work")
+    command.add_argument("action")
+    command.add_argument("payload", nargs="?", type=_payload, metavar="JSON|@FILE", help="the action's input")
+    command.add_argument("--watch", action="store_true", help="follow it live and print its result")
+    command.add_argument("--priority", type=int, choices=range(10), metavar="0-9", help="9 goes first, 5 unless told")
+    command.add_argument("--delay-s", type=int, metavar="SECONDS", help="not before so many seconds have passed")
+    command.add_argument("--max-attempts", type=_positive, metavar="N")
+    command.add_argument("--key", help="the same key gives the same request, however often it is submitted")
+
+
+def _add_list(commands: Any) -> None:
+    command = _add(commands, "list", "list requests, newest first", READ_TENANT)
+    command.add_argument("--status", type=str.upper, choices=[status.value for status in Status], metavar="STATUS")
+    command.add_argument("--tenant-wide", action="store_true", help="everybody's, not only one's own")
+    command.add_argument("--limit", type=_positive, default=20, metavar="N", help="20 unless told")
+
+
+def _add_views(commands: Any) -> None:
+    metrics = _add(commands, "metrics", "print the tenant's counts by the minute", READ_TENANT)
+    metrics.add_argument("--from", dest="start", type=_instant, metavar="INSTANT", help="an hour before the end")
+    metrics.add_argument("--to", dest="end", type=_instant, metavar="INSTANT", help="now, unless told")
+    metrics.add_argument("--action")
+    audit = _add(commands, "audit", "print who did what", READ_TENANT)
+    which = audit.add_mutually_exclusive_group()
+    which.add_argument("--day", type=date.fromisoformat, metavar="YYYY-MM-DD", help="in UTC; today unless told")
+    which.add_argument("--request")
+
+
+def _payload(text: str) -> Any:
+    try:
+        return exact_json.decode(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except (InvalidJson, OSError) as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def _instant(text: str) -> datetime:
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"not an ISO 8601 instant: {text}") from exc
+    return to_instant(told if told.tzinfo is not None else told.replace(tzinfo=UTC))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"not a positive whole number: {text}")
+    return int(text)

@@ -1,0 +1,85 @@
+"""The `streamer` command.
+
+Exit codes: 0 as asked, 1 the request failed, was cancelled or was refused, 2 the command line is wrong, 3 there is no
+stack, no connection or no accepted token, 130 interrupted.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from client.arguments import parser
+from client.commands import COMMANDS, Session
+from client.errors import ClientError, ConnectionLost, ConnectRefused, NoReply, UnreadableReply
+from client.stack import Stack, StackNotFound, deployed_stack, local_stack
+from client.streamer import StreamerClient
+from client.tokens import NoTokenKey, make_token
+
+OK, FAILED, USAGE, NOT_CONNECTED, INTERRUPTED = 0, 1, 2, 3, 130
+TOKEN_VARIABLE: Final = "STREAMER_TOKEN"  # noqa: S105 - a name, no token
+
+
+class NoToken(ClientError):
+    """Nobody said as whom to connect."""
+
+    message = f"No token: give --token, set {TOKEN_VARIABLE}, or make one with --tenant and --user"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit code."""
+    logging.getLogger("client").addHandler(logging.NullHandler())
+    asked = parser().parse_args(arguments)
+    try:
+        stack = deployed_stack(asked.stack) if asked.stack else local_stack(Path.cwd())
+        if asked.command == "token":
+            print(_token(stack, asked, asked.scope, timedelta(seconds=asked.ttl)))
+        else:
+            asyncio.run(_run(stack, asked))
+    except ClientError as error:
+        Console(stderr=True, highlight=False).print(Text(f"streamer: {error}"), soft_wrap=True)
+        return _exit_code(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return OK
+
+
+async def _run(stack: Stack, asked: argparse.Namespace) -> None:
+    async with StreamerClient(stack.ws_url, token=_token_for(stack, asked)) as client:
+        await COMMANDS[asked.command](Session(client, asked, Console(highlight=False)))
+
+
+def _token_for(stack: Stack, asked: argparse.Namespace) -> str:
+    if asked.token:
+        return str(asked.token)
+    if asked.tenant and asked.user:
+        return _token(stack, asked, asked.needs)
+    if TOKEN_VARIABLE in os.environ:
+        return os.environ[TOKEN_VARIABLE]
+    raise NoToken
+
+
+def _token(stack: Stack, asked: argparse.Namespace, scopes: Sequence[str], ttl: timedelta = timedelta(hours=1)) -> str:
+    return make_token(stack, tenant=asked.tenant, user=asked.user, scopes=scopes, ttl=ttl, now=datetime.now(UTC))
+
+
+def _exit_code(error: ClientError) -> int:
+    match error:
+        case NoToken() | NoTokenKey():
+            return USAGE
+        case StackNotFound() | ConnectionLost() | ConnectRefused() | NoReply() | UnreadableReply():
+            return NOT_CONNECTED
+        case _:
+            return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Showing things to people: one line for an event, tables for lists; plain text where there is no terminal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from domain import exact_json
+from domain.instant import from_text
+from domain.protocol import EventShown, MetricsPage
+from domain.state import Status
+
+Row = Mapping[str, Any]
+
+COLOURS: Final[Mapping[str, str]] = {
+    Status.PENDING: "yellow",
+    Status.PROCESSING: "cyan",
+    Status.RETRYING: "magenta",
+    Status.COMPLETED: "green",
+    Status.FAILED: "red",
+    Status.CANCELLED: "dim",
+}
+COUNTS: Final = ("submitted", "started", "retried", "completed", "failed", "cancelled")
+# The parts of an event or audit entry that say what they are by themselves.
+_SELF_EXPLAINING: Final = ("message", "action", "reason")
+_LABELS: Final = {
+    "attempt": "attempt",
+    "by": "by",
+    "index": "part",
+    "retry_at": "next try at",
+    "lease_until": "lease until",
+    "priority": "priority",
+}
+
+
+def status(name: str | None) -> Text:
+    """A status in its colour."""
+    return Text(name or "-", style=COLOURS.get(name or "", ""))
+
+
+def clock(instant: datetime | str | None) -> str:
+    """The time of day in UTC to the millisecond, which is what one compares within a request."""
+    if instant is None:
+        return "-"
+    moment = from_text(instant) if isinstance(instant, str) else instant
+    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}"
+
+
+def value(thing: Any) -> str:
+    """A JSON value, strings without their quotes."""
+    return thing if isinstance(thing, str) else exact_json.encode(thing)
+
+
+def told(data: Row) -> str:
+    """What an event's data or an audit entry tells, in one line."""
+    parts = [f"{float(data['percent']):g} %"] if "percent" in data else []
+    parts += [value(data[name]) for name in _SELF_EXPLAINING if data.get(name)]
+    parts += [f"{_LABELS[name]} {_short(name, data[name])}" for name in _LABELS if name in data]
+    if error := data.get("error"):
+        parts.append(f"{error['code']}: {error['message']}")
+    if "chunk" in data:
+        parts.append(value(data["chunk"]))
+    if "result" in data:
+        parts.append(f"result {value(data['result'])}")
+    return "  ".join(parts)
+
+
+def table(*columns: str, right: Sequence[str] = (), wrap: Sequence[str] = ()) -> Table:
+    """An empty table; columns in `wrap` give way when there is little room, the others never break."""
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        if column in wrap:
+            made.add_column(column)
+        else:
+            made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    return made
+
+
+def history(events: Iterable[EventShown]) -> Table:
+    """The events of one request."""
+    made = table("version", "at (UTC)", "event", "told", right=("version",), wrap=("told",))
+    for event in events:
+        made.add_row(str(event.version), clock(event.at), event.type, _line(told(event.data)))
+    return made
+
+
+def requests(rows: Iterable[Row]) -> Table:
+    """A list of requests."""
+    made = table("request", "action", "status", "submitted", wrap=("action",))
+    for row in rows:
+        state = row["state"]
+        moving = f" {float(state.get('percent', 0)):g} %" if state.get("status") == Status.PROCESSING else ""
+        made.add_row(
+            row["request_id"],
+            _line(str(state.get("action", "-"))),
+            status(state.get("status")).append(moving),
+            str(state.get("submitted_at", "-"))[5:16].replace("T", " "),
+        )
+    return made
+
+
+def request(request_id: str, version: int, state: Row) -> Table:
+    """One request's state, a line for each part of it."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row("request", f"{request_id} at version {version}")
+    for name, part in state.items():
+        made.add_row(name.replace("_", " "), status(part) if name == "status" else Text(value(part)))
+    return made
+
+
+def metrics(page: MetricsPage) -> Table:
+    """The counts of a period, by the minute or coarser, and their totals."""
+    made = table("from (UTC)", *COUNTS, right=COUNTS)
+    for row in page.rows:
+        made.add_row(str(row["at"])[:16].replace("T", " "), *(str(row.get(name, 0)) for name in COUNTS))
+    made.add_section()
+    made.add_row("total", *(str(page.totals.get(name, 0)) for name in COUNTS), style="bold")
+    return made
+
+
+def audit(rows: Iterable[Row]) -> Table:
+    """Who did what."""
+    made = table("at (UTC)", "who", "what", "told", wrap=("told",))
+    for row in rows:
+        made.add_row(clock(row.get("at")), _line(str(row.get("user_id", "-"))), str(row.get("type")), _line(told(row)))
+    return made
+
+
+def result(console: Console, thing: Any) -> None:
+    """A request's result: an object line by line, so that links can be clicked and copied."""
+    if not isinstance(thing, Mapping):
+        console.print(Text(value(thing)), soft_wrap=True)
+        return
+    width = max(map(len, thing), default=0)
+    for name, part in thing.items():
+        lines = value(part).splitlines() or [""]
+        console.print(Text(f"  {name:{width}}  {lines[0]}"), soft_wrap=True)
+        for line in lines[1:]:
+            console.print(Text(f"  {'':{width}}  {line}"), soft_wrap=True)
+
+
+def _line(text: str) -> Text:
+    """Text that is cut where its column ends: rich makes only columns that may wrap give way."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _short(name: str, part: Any) -> str:
+    return clock(part) if name.endswith(("_at", "_until")) else value(part)

@@ -1,0 +1,69 @@
+"""Finding the stack to talk to: the one that runs on this machine, or a deployed one by its name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from client.errors import ClientError
+from domain import exact_json
+from domain.errors import InvalidJson
+
+FILE: Final = Path(".local") / "stack.json"
+
+
+class StackNotFound(ClientError):
+    """There is no stack where it was looked for."""
+
+    message = "No stack found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What a client needs to know of a stack; the rest only of one that runs on this machine."""
+
+    ws_url: str
+    ticket_url: str = ""
+    endpoint_url: str | None = None
+    region: str | None = None
+    console_url: str | None = None
+    log_dir: str = ""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    token_key: str | None = field(default=None, repr=False)
+    issuer: str = ""
+    audience: str = ""
+
+
+def local_stack(start: Path) -> Stack:
+    """The stack that `make up` started, described in a directory or one above it."""
+    for directory in (start, *start.parents):
+        file = directory / FILE
+        if file.is_file():
+            return _described(file)
+    raise StackNotFound("start one with `make up`, or name a deployed one with --stack", directory=start)
+
+
+def deployed_stack(name: str) -> Stack:
+    """A stack on AWS, by the outputs of its CloudFormation stack."""
+    import boto3  # noqa: PLC0415 - slow to import, and only this needs it
+    from botocore import exceptions  # noqa: PLC0415 - likewise
+
+    try:
+        stacks = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except (exceptions.BotoCoreError, exceptions.ClientError) as exc:
+        raise StackNotFound(str(exc), stack=name) from exc
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    if "WebSocketUrl" not in outputs:
+        raise StackNotFound("it has no output WebSocketUrl", stack=name)
+    return Stack(ws_url=outputs["WebSocketUrl"], ticket_url=outputs.get("TicketUrl", ""))
+
+
+def _described(file: Path) -> Stack:
+    try:
+        described: Any = exact_json.decode(file.read_bytes())
+        return Stack(**{name: described[name] for name in _NAMES if name in described})
+    except (OSError, InvalidJson, TypeError) as exc:
+        raise StackNotFound("the file does not describe a stack", file=file) from exc
+
+
+_NAMES: Final = tuple(described.name for described in fields(Stack))

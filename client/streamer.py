@@ -1,0 +1,172 @@
+"""StreamerClient: the way in. Submits requests, watches them without a gap across reconnects, and reads the views.
+
+async with StreamerClient(url, token=token) as client:
+    handle = await client.submit("generate_report", {"period": "day"})
+    async for update in handle:
+        print(update.percent, update.type)
+    print(await handle.result())
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from client.backoff import Backoff
+from client.connection import Connection, Settings
+from client.dial import Token
+from client.handle import Handle
+from client.repairs import Repairs, expect
+from client.topic_watch import TopicWatch
+from client.watching import Watching
+from domain import protocol
+from domain.instant import to_text
+from domain.protocol import Ack, AuditPage, EventShown, HistoryPage, MetricsPage, Pong, Request, Requests, Response
+from domain.state import Status
+
+_PAGE: Final = 200
+Row = Mapping[str, Any]
+
+
+class StreamerClient:
+    """A client of one user. `token` is a JWT, or a function (plain or async) that gives one for each connect."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token,
+        backoff: Backoff | None = None,
+        heartbeat: timedelta = timedelta(minutes=5),
+        lifetime: timedelta = timedelta(minutes=110),
+        reply_timeout: timedelta = timedelta(seconds=30),
+    ) -> None:
+        settings = Settings(
+            url=url,
+            token=token,
+            backoff=backoff or Backoff(),
+            heartbeat=heartbeat,
+            lifetime=lifetime,
+            reply_timeout=reply_timeout,
+        )
+        self._repairs = Repairs(self._ask, settings.backoff)
+        self._watching = Watching(self._ask, self._repairs)
+        self._connection = Connection(settings, self._watching)
+
+    async def __aenter__(self) -> Self:
+        await self._connection.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connection.close()
+
+    async def submit(
+        self,
+        action: str,
+        payload: Any = None,
+        *,
+        idempotency_key: str | None = None,
+        priority: int | None = None,
+        delay_s: int | None = None,
+        max_attempts: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Handle:
+        """Ask for work and watch it. The same key gives the same request; a synchronous action's handle has ended."""
+        frame = {
+            "type": "submit",
+            "action": action,
+            "payload": payload,
+            # Without a key, a submit whose reply was lost could be neither repeated nor given up.
+            "idempotency_key": idempotency_key or str(uuid.uuid4()),
+            "priority": priority,
+            "delay_s": delay_s,
+            "max_attempts": max_attempts,
+            "metadata": None if metadata is None else dict(metadata),
+        }
+        return await self._submitted(frame)
+
+    async def call(self, action: str, payload: Any = None, **options: Any) -> Any:
+        """The result of an action, however long it takes; the options are those of `submit`."""
+        handle = await self.submit(action, payload, **options)
+        return await handle.result()
+
+    async def subscribe(self, request_id: str, after: int = 0) -> Handle:
+        """Watch a request from after a version on."""
+        handle = self._watching.handle(request_id, after)
+        await handle.catch_up()
+        return handle
+
+    async def watch_topic(self, topic: str) -> TopicWatch:
+        """Watch all requests of a user (`user#TENANT#USER`) or, with the scope, of a tenant (`tenant#TENANT`)."""
+        watch = self._watching.topic(topic)
+        await watch.subscribe()
+        return watch
+
+    async def cancel(self, request_id: str, reason: str | None = None) -> Ack:
+        """Ask a request to stop."""
+        return expect(await self._ask({"type": "cancel", "request_id": request_id, "reason": reason}), Ack)
+
+    async def get(self, request_id: str, at_version: int | None = None) -> Request:
+        """A request's state and result now, or its state as it was."""
+        return expect(await self._ask({"type": "get", "request_id": request_id, "at_version": at_version}), Request)
+
+    async def history(self, request_id: str, after: int = 0) -> Sequence[EventShown]:
+        """Every event of a request after a version."""
+        events: list[EventShown] = []
+        following: int | None = after
+        while following is not None:
+            frame = {"type": "history", "request_id": request_id, "after": following, "limit": _PAGE}
+            page = expect(await self._ask(frame), HistoryPage)
+            events.extend(EventShown.model_validate(event) for event in page.events)
+            following = page.next
+        return events
+
+    async def metrics(self, start: datetime, end: datetime, action: str | None = None) -> MetricsPage:
+        """The tenant's counts by the minute from start until end, and their totals."""
+        frame = {"type": "metrics", "from": to_text(start), "to": to_text(end), "action": action}
+        return expect(await self._ask(frame), MetricsPage)
+
+    async def audit(self, *, day: date | None = None, request_id: str | None = None) -> Sequence[Row]:
+        """Who did what: on a UTC day across the tenant, or to one request."""
+        frame = {"type": "audit", "day": None if day is None else day.isoformat(), "request_id": request_id}
+        return await self._items(frame, AuditPage, None)
+
+    async def list(
+        self, *, status: Status | None = None, scope: Literal["own", "tenant"] = "own", limit: int = 20
+    ) -> Sequence[Row]:
+        """The newest requests, one's own or with the scope the tenant's."""
+        return await self._items({"type": "list", "status": status, "scope": scope}, Requests, limit)
+
+    async def ping(self) -> datetime:
+        """The server's time: the connection is alive."""
+        return expect(await self._ask({"type": "ping"}), Pong).at
+
+    async def _submitted(self, frame: Row) -> Handle:
+        with self._watching.expecting():
+            reply = await self._ask(frame)
+            if isinstance(reply, Response):
+                return self._watching.answered(reply)
+            ack = expect(reply, Ack)
+            handle = self._watching.handle(ack.request_id)
+        if ack.duplicate:
+            await handle.catch_up()
+        return handle
+
+    async def _items(self, frame: Row, kind: type[AuditPage | Requests], limit: int | None) -> Sequence[Row]:
+        items: list[Row] = []
+        cursor: str | None = None
+        while limit is None or len(items) < limit:
+            wanted = _PAGE if limit is None else min(_PAGE, limit - len(items))
+            page = expect(await self._ask({**frame, "limit": wanted, "cursor": cursor}), kind)
+            items.extend(page.items)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return items
+
+    async def _ask(self, frame: Row) -> protocol.AnyServerFrame:
+        """The reply to a frame, sent without the fields that have no value."""
+        return await self._connection.ask({name: value for name, value in frame.items() if value is not None})

@@ -1,0 +1,97 @@
+"""What a watcher gets: one update for each step of a request, read from the frames of the protocol."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from client.errors import UnreadableReply
+from domain.protocol import EventPush, EventShown, EventsPush, Subscribed
+from domain.state import FINAL
+
+State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """A request went from `from_version` to `version`; type, at and data are those of the newest event.
+
+    `state` is the request's state after it, or None for an event out of the middle of what was caught up with.
+    """
+
+    request_id: str
+    from_version: int
+    version: int
+    type: str
+    at: datetime
+    data: Mapping[str, Any]
+    state: State | None = None
+
+    @property
+    def skipped(self) -> int:
+        """How many older progress events it stands for besides its own."""
+        return self.version - self.from_version
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no update can follow."""
+        return is_final(self.state)
+
+    @property
+    def percent(self) -> float | None:
+        """How far the request is, where this update tells."""
+        told = self.data.get("percent", None if self.state is None else self.state.get("percent"))
+        return None if told is None else float(told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the log said to a `subscribe`: the request's newest version and state, and the events asked for."""
+
+    version: int
+    state: State | None
+    updates: tuple[Update, ...]
+
+
+def is_final(state: State | None) -> bool:
+    """Whether a request in this state has ended."""
+    return state is not None and state.get("status") in FINAL
+
+
+def updates_of(frame: EventPush | EventsPush) -> tuple[Update, ...]:
+    """The updates in a pushed frame, in its order; UnreadableReply when one does not fit the protocol."""
+    try:
+        pushes = [frame] if isinstance(frame, EventPush) else [EventPush.model_validate(item) for item in frame.items]
+        return tuple(
+            _update(push.request_id, EventShown.model_validate(push.event), push.state, push.from_version)
+            for push in pushes
+        )
+    except ValidationError as exc:
+        raise UnreadableReply("a push") from exc
+
+
+def answer_of(frame: Subscribed) -> Answer:
+    """The answer in a `subscribed` frame; UnreadableReply when an event does not fit the protocol."""
+    try:
+        events = [EventShown.model_validate(event) for event in frame.events]
+    except ValidationError as exc:
+        raise UnreadableReply("an event of `subscribed`", request_id=frame.request_id) from exc
+    updates = tuple(
+        _update(frame.request_id or "", event, frame.state if event.version == frame.version else None)
+        for event in events
+    )
+    return Answer(version=frame.version, state=frame.state, updates=updates)
+
+
+def _update(request_id: str, event: EventShown, state: State | None, from_version: int | None = None) -> Update:
+    return Update(
+        request_id=request_id,
+        from_version=event.version if from_version is None else from_version,
+        version=event.version,
+        type=event.type,
+        at=event.at,
+        data=event.data,
+        state=state,
+    )

@@ -1,0 +1,104 @@
+"""Watching: which handles and topics are open, and which of them a push concerns."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from client.errors import ClientError
+from client.handle import Handle
+from client.repairs import Ask, Repairs
+from client.tail import Tail
+from client.topic_watch import TopicWatch
+from client.updates import Update
+from domain.protocol import Response
+
+
+class Watching:
+    """Brings each push to whoever watches its request.
+
+    The server subscribes before it acknowledges, so pushes can come before the reply that tells which request they
+    belong to. While such a reply is expected, pushes that concern nobody are held.
+    """
+
+    def __init__(self, ask: Ask, repairs: Repairs) -> None:
+        self._ask = ask
+        self._repairs = repairs
+        self._handles: dict[str, list[Handle]] = {}
+        self._topics: list[TopicWatch] = []
+        self._expecting = 0
+        self._held: list[Update] = []
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """Hold pushes that concern nobody yet."""
+        self._expecting += 1
+        try:
+            yield
+        finally:
+            self._expecting -= 1
+            if not self._expecting:
+                self._held.clear()
+
+    def handle(self, request_id: str, after: int = 0) -> Handle:
+        """A new handle on a request, with the pushes that were held for it."""
+        handle = Handle(Tail(request_id, after), self._ask, self._repairs, self._leave)
+        self._handles.setdefault(request_id, []).append(handle)
+        for update in self._held:
+            if update.request_id == request_id:
+                handle.pushed(update)
+        return handle
+
+    def answered(self, answer: Response) -> Handle:
+        """A handle that has ended: a synchronous action's answer."""
+        handle = Handle(Tail(""), self._ask, self._repairs, self._leave)
+        handle.answered(answer)
+        return handle
+
+    def topic(self, topic: str) -> TopicWatch:
+        """A new watch of a topic."""
+        watch = TopicWatch(topic, self._ask, self._repairs, self._leave_topic)
+        self._topics.append(watch)
+        return watch
+
+    def pushed(self, update: Update) -> None:
+        """Bring a push to whom it concerns."""
+        for watch in (*self._handles.get(update.request_id, ()), *self._topics):
+            watch.pushed(update)
+        if self._expecting and update.request_id not in self._handles:
+            self._held.append(update)
+
+    def reconnected(self) -> None:
+        """Have all of them ask for what was pushed meanwhile."""
+        for watch in self._all():
+            watch.resume()
+
+    def alive(self) -> None:
+        """Have quiet handles ask whether a push was lost on the way."""
+        for handles in list(self._handles.values()):
+            for handle in list(handles):
+                handle.check()
+
+    def ended(self, error: ClientError) -> None:
+        """Tell all of them that nothing follows."""
+        self._repairs.stop()
+        for watch in self._all():
+            watch.fail(error)
+
+    def _all(self) -> list[Handle | TopicWatch]:
+        return [*(handle for handles in self._handles.values() for handle in handles), *self._topics]
+
+    def _leave(self, handle: Handle) -> bool:
+        """Forget a handle; whether it was the last on its request."""
+        handles = self._handles.get(handle.request_id, [])
+        if handle not in handles:
+            return False
+        handles.remove(handle)
+        if not handles:
+            del self._handles[handle.request_id]
+        return not handles
+
+    def _leave_topic(self, watch: TopicWatch) -> bool:
+        """Forget a watch; whether it was the last of its topic."""
+        if watch not in self._topics:
+            return False
+        self._topics.remove(watch)
+        return all(other.topic != watch.topic for other in self._topics)

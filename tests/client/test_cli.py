@@ -1,0 +1,215 @@
+"""The `streamer` command against a server on real sockets: what it prints, and its exit codes."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from client import cli
+from tests.client.scripted_server import ScriptedServer, error
+
+KEY = "k" * 64
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run of the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Streamer = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture
+def streamer(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Streamer:
+    """The command in a directory below one with a stack, at 80 columns."""
+    described = {"ws_url": server.url, "token_key": KEY, "issuer": "me", "audience": "you", "pid": 1, "later": {}}
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "stack.json").write_text(json.dumps(described))
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    monkeypatch.setenv("STREAMER_TOKEN", "t0ken")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    async def run(*arguments: str) -> Ran:
+        try:
+            code = await asyncio.to_thread(cli.main, arguments)
+        except SystemExit as usage:
+            code = int(str(usage.code))
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        assert all(len(line) <= 80 for line in captured.out.splitlines() if not line.startswith(("{", "[", "ey")))
+        return Ran(code, captured.out, captured.err)
+
+    return run
+
+
+def completes_at_once(server: ScriptedServer, **data: Any) -> None:
+    """Have submitted requests run to their end while they are acknowledged."""
+
+    async def submit(frame: dict[str, Any], socket: Any) -> Any:
+        reply = server._submit(frame, socket)
+        server.append("r1", "AttemptStarted")
+        server.progress("r1", 50)
+        server.append("r1", *(["RequestFailed"] if "error" in data else ["RequestCompleted"]), **data)
+        for version in range(1, 5):
+            await server.push("r1", version)
+        return reply
+
+    server.on["submit"] = submit
+
+
+async def test_a_token_carries_who_it_is_for(streamer: Streamer) -> None:
+    made = await streamer(
+        "token", "--tenant", "acme", "--user", "ann", "--scope", "tenant:read", "--scope", "tenant:write"
+    )
+    claims = jwt.decode(made.out.strip(), KEY, algorithms=["HS256"], issuer="me", audience="you")
+    assert (claims["tenant_id"], claims["sub"], claims["scope"]) == ("acme", "ann", "tenant:read tenant:write")
+    assert claims["exp"] - claims["iat"] == 3600
+
+
+async def test_submit_prints_the_request(server: ScriptedServer, streamer: Streamer) -> None:
+    done = await streamer("submit", "report", '{"n": 1}', "--priority", "9", "--delay-s", "3", "--key", "k")
+    assert (done.code, done.out.strip()) == (0, "r1")
+    sent = server.received("submit")[0]
+    assert (sent["payload"], sent["priority"], sent["delay_s"], sent["idempotency_key"]) == ({"n": 1}, 9, 3, "k")
+
+
+async def test_submit_takes_its_payload_from_a_file(server: ScriptedServer, streamer: Streamer, tmp_path: Path) -> None:
+    (tmp_path / "input.json").write_text('{"exact": 0.1000000000000000000001}')
+    assert (await streamer("submit", "report", f"@{tmp_path / 'input.json'}")).code == 0
+    assert str(server.received("submit")[0]["payload"]["exact"]) == "0.1000000000000000000001"
+
+
+async def test_a_watched_submit_prints_each_step_and_the_result(server: ScriptedServer, streamer: Streamer) -> None:
+    completes_at_once(server, result={"rows": 3, "link": "https://x/" + "y" * 50})
+    done = await streamer("submit", "report", "--watch")
+    assert done.code == 0
+    for expected in ("r1", "PENDING", "PROCESSING", "50 %", "COMPLETED", "rows  3", "https://x/" + "y" * 50):
+        assert expected in done.out
+
+
+async def test_a_failed_request_exits_with_one_and_says_why(server: ScriptedServer, streamer: Streamer) -> None:
+    completes_at_once(server, error={"code": "BROKEN", "message": "no luck"})
+    done = await streamer("submit", "report", "--watch")
+    assert done.code == 1
+    assert "no luck" in done.err
+
+
+async def test_watch_as_json_is_one_object_a_line(server: ScriptedServer, streamer: Streamer) -> None:
+    server.append("r1", "RequestSubmitted", "AttemptStarted")
+    server.append("r1", "RequestCompleted", result=[1, "two", "three" * 40])
+    done = await streamer("watch", "r1", "--json")
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert [line.get("version") for line in lines] == [1, 2, 3, None]
+    assert lines[-1] == {"result": [1, "two", "three" * 40]}
+
+
+async def test_a_synchronous_action_prints_its_value(streamer: Streamer) -> None:
+    assert (await streamer("submit", "echo", '"[red]hello[/]"')).out == "[red]hello[/]\n"
+
+
+async def test_get_prints_the_state_and_the_result(server: ScriptedServer, streamer: Streamer) -> None:
+    server.append("r1", "RequestSubmitted", "RequestCompleted")
+    done = await streamer("get", "r1")
+    assert "COMPLETED" in done.out
+    assert "42" in done.out
+    assert json.loads((await streamer("get", "r1", "--at", "1", "--json")).out)["state"]["status"] == "PENDING"
+
+
+async def test_history_is_a_table_that_fits(server: ScriptedServer, streamer: Streamer) -> None:
+    server.append("r1", "RequestSubmitted", action="report", reason="because " * 40)
+    server.append("r1", "AttemptStarted", attempt=1, lease_until="2026-01-01T00:00:00.000Z")
+    done = await streamer("history", "r1")
+    assert done.code == 0
+    assert "AttemptStarted" in done.out
+
+
+async def test_lists_metrics_and_audit_are_tables(server: ScriptedServer, streamer: Streamer) -> None:
+    state = {"status": "FAILED", "action": "report", "percent": 12.5, "submitted_at": "2026-01-02T03:04:05.678Z"}
+    row = {"at": "2026-01-02T03:04:00.000Z", "submitted": 3, "failed": 1}
+    entry = {"at": "2026-01-02T03:04:05.678Z", "type": "RequestFailed", "user_id": "ann", "request_id": "r1"}
+    items = [{"request_id": "0190a0b0-1234-7abc-8def-0123456789ab", "version": 3, "state": state}]
+    server.on |= {
+        "list": lambda *_: {"type": "requests", "items": items},
+        "metrics": lambda *_: {"type": "metrics", "rows": [row], "totals": {"submitted": 3, "failed": 1}},
+        "audit": lambda *_: {"type": "audit", "items": [entry]},
+    }
+    listed = await streamer("list", "--status", "failed", "--tenant-wide")
+    assert listed.out.split()[-5:] == ["0190a0b0-1234-7abc-8def-0123456789ab", "report", "FAILED", "01-02", "03:04"]
+    assert server.received("list")[0]["scope"] == "tenant"
+    assert "2026-01-02 03:04" in (await streamer("metrics", "--from", "2026-01-02", "--to", "2026-01-03T00:00Z")).out
+    assert "cancelled" in (await streamer("metrics")).out
+    assert server.received("metrics")[0]["from"] == "2026-01-02T00:00:00.000Z"
+    assert "RequestFailed" in (await streamer("audit", "--day", "2026-01-02")).out
+
+
+async def test_cancel_and_ping_say_what_the_server_said(server: ScriptedServer, streamer: Streamer) -> None:
+    server.append("r1", "RequestSubmitted")
+    assert (await streamer("cancel", "r1", "--reason", "enough")).out.split() == ["r1", "CANCELLED"]
+    assert "1970-01-01T00:00:00.000Z" in (await streamer("ping")).out
+
+
+async def test_a_refused_command_exits_with_one(streamer: Streamer) -> None:
+    done = await streamer("watch", "unknown")
+    assert (done.code, "NOT_FOUND" in done.err) == (1, True)
+
+
+async def test_a_refused_or_missing_server_exits_with_three(server: ScriptedServer, streamer: Streamer) -> None:
+    server.refuse_all = 401
+    assert (await streamer("ping")).code == 3
+    server.refuse_all = 503
+    done = await streamer("ping")
+    assert (done.code, "No connection" in done.err) == (3, True)
+
+
+async def test_no_stack_exits_with_three(
+    streamer: Streamer, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    done = await streamer("ping")
+    assert (done.code, "make up" in done.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("submit",),
+        ("submit", "a", "{"),
+        ("submit", "a", "@/no/such/file"),
+        ("submit", "a", "--priority", "10"),
+        ("token", "--tenant", "t"),
+        ("metrics", "--from", "yesterday"),
+        ("audit", "--day", "2026-01-01", "--request", "r1"),
+        ("list", "--limit", "0"),
+    ],
+)
+async def test_a_wrong_command_line_exits_with_two(streamer: Streamer, arguments: tuple[str, ...]) -> None:
+    assert (await streamer(*arguments)).code == 2
+
+
+async def test_no_token_exits_with_two(streamer: Streamer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STREAMER_TOKEN")
+    done = await streamer("ping")
+    assert (done.code, "--tenant" in done.err) == (2, True)
+
+
+async def test_a_token_is_made_for_a_named_user_with_the_scopes_of_the_command(
+    server: ScriptedServer, streamer: Streamer
+) -> None:
+    server.on["audit"] = lambda *_: error("FORBIDDEN", "needs the scope tenant:read")
+    await streamer("audit", "--tenant", "acme", "--user", "ann")
+    token = server.headers[0]["Authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(token, KEY, algorithms=["HS256"], issuer="me", audience="you")
+    assert (claims["sub"], claims["scope"]) == ("ann", "tenant:read")

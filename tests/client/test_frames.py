@@ -1,0 +1,99 @@
+"""What goes over the wire: frames refused here, errors told whole, replies read to their end, nonsense ignored."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from client import RequestRejected, StreamerClient, UnreadableReply
+from domain.instant import EPOCH
+from domain.protocol import FRAME_LIMIT
+from tests.client.scripted_server import ScriptedServer, error
+
+Connect = Callable[..., StreamerClient]
+
+
+async def test_a_frame_that_is_too_large_is_refused_here_and_the_connection_lives(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    async with connect() as client:
+        with pytest.raises(RequestRejected, match="at most 131072") as refused:
+            await client.submit("report", "x" * FRAME_LIMIT)
+        assert refused.value.code == "PAYLOAD_TOO_LARGE"
+        assert await client.ping() == EPOCH
+    assert server.received("submit") == []
+
+
+@pytest.mark.parametrize("payload", [float("nan"), object(), "\ud800"])
+async def test_what_json_cannot_hold_is_refused_here(connect: Connect, payload: object) -> None:
+    async with connect() as client:
+        with pytest.raises(RequestRejected) as refused:
+            await client.submit("report", payload)
+    assert refused.value.code == "VALIDATION_ERROR"
+
+
+async def test_an_error_frame_is_raised_with_all_it_tells(server: ScriptedServer, connect: Connect) -> None:
+    server.on["get"] = lambda *_: error(
+        "RATE_LIMITED", "slow down", details={"a": 1}, retry_after_ms=250, request_id="r1"
+    )
+    async with connect() as client:
+        with pytest.raises(RequestRejected) as refused:
+            await client.get("r1")
+    told = refused.value
+    assert (told.code, told.told, told.details, told.retry_after_ms, told.request_id) == (
+        "RATE_LIMITED",
+        "slow down",
+        {"a": 1},
+        250,
+        "r1",
+    )
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"message": "Internal server error", "connectionId": "c", "requestId": "r"}',
+        "not JSON",
+        b"\xff",
+        '{"type": "event", "request_id": "r1", "from_version": 1, "version": 1, "event": {}, "state": {}}',
+        '{"type": "events", "items": [{}]}',
+        '{"type": "pong", "id": "99", "at": "2026-01-01T00:00:00.000Z"}',
+        '{"type": "error", "code": "INTERNAL_ERROR", "message": "of no frame"}',
+    ],
+)
+async def test_a_frame_that_means_nothing_to_the_client_is_ignored(
+    server: ScriptedServer, connect: Connect, frame: str | bytes
+) -> None:
+    async with connect() as client:
+        await client.ping()
+        await server.send(frame)
+        assert await client.ping() == EPOCH
+    assert len(server.headers) == 1
+
+
+async def test_a_reply_of_another_kind_is_an_error(server: ScriptedServer, connect: Connect) -> None:
+    server.on["get"] = lambda *_: {"type": "unsubscribed"}
+    async with connect() as client:
+        with pytest.raises(UnreadableReply):
+            await client.get("r1")
+
+
+async def test_long_answers_are_read_to_their_end(server: ScriptedServer, connect: Connect) -> None:
+    server.append("r1", "RequestSubmitted", "AttemptStarted", "OutputAppended", "OutputAppended", "RequestCompleted")
+    pages = {None: ([{"n": 1}, {"n": 2}], "c"), "c": ([{"n": 3}], None)}
+
+    def page(kind: str) -> Callable[..., Any]:
+        def reply(frame: dict[str, Any], _: object) -> Any:
+            items, cursor = pages[frame.get("cursor")]
+            return {"type": kind, "items": items[: frame["limit"]], **({"cursor": cursor} if cursor else {})}
+
+        return reply
+
+    server.on |= {"list": page("requests"), "audit": page("audit")}
+    async with connect() as client:
+        assert [event.version for event in await client.history("r1", after=1)] == [2, 3, 4, 5]
+        assert [row["n"] for row in await client.list()] == [1, 2, 3]
+        assert [row["n"] for row in await client.list(limit=2)] == [1, 2]
+        assert [row["n"] for row in await client.audit(day=datetime(2026, 1, 2, tzinfo=UTC).date())] == [1, 2, 3]
+    assert server.received("audit")[0]["day"] == "2026-01-02"

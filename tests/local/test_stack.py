@@ -1,0 +1,78 @@
+"""The stack is found where it runs, and a failed start leaves nothing behind."""
+
+import json
+import stat
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from local import deploy, emulator, stack
+from local.errors import DeployFailed
+from local.stack import Stack
+
+ANY = Stack(
+    ws_url="ws://127.0.0.1:1/_aws/execute-api/api/live",
+    ticket_url="http://127.0.0.1:1/_aws/lambda-url/url/",
+    endpoint_url="http://127.0.0.1:1",
+    region="us-east-1",
+    console_url=None,
+    tables={"Events": "events"},
+    log_dir="log",
+    pid=1,
+    token_key="key",
+    issuer="issuer",
+    audience="audience",
+    bucket="bucket",
+    queue_url="queue",
+    dead_letter_queue_url="dead",
+)
+
+
+def test_what_a_crash_left_behind_is_no_stack(tmp_path: Path) -> None:
+    stack._write(tmp_path / "stack.json", ANY)
+    assert stack.find(tmp_path) is None
+    started = emulator.start(tmp_path)
+    assert stack.find(tmp_path) is None
+    started.stop()
+
+
+def test_it_is_read_as_it_was_written_and_by_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "stack.json"
+    stack._write(file, ANY)
+    assert json.loads(file.read_text()) == asdict(ANY)
+    assert stat.S_IMODE(file.stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
+
+
+def test_the_outputs_of_the_template_become_addresses_on_this_machine(tmp_path: Path) -> None:
+    outputs = {
+        "WebSocketApiId": "abc",
+        "WebSocketUrl": "wss://abc.execute-api.us-east-1.amazonaws.com/live",
+        "TicketUrl": "https://xyz.lambda-url.us-east-1.on.aws/",
+        "PayloadBucket": "bucket",
+        "WorkQueueUrl": "queue",
+        "WorkDeadLetterQueueUrl": "dead",
+        **{f"{name}Table": name.lower() for name in stack.TABLES},
+    }
+    started = emulator.start(tmp_path)
+    found = stack._describe(started, outputs, deploy.Token("key", "issuer", "audience"))
+    started.stop()
+    assert found.ws_url == f"ws://127.0.0.1:{started.port}/_aws/execute-api/abc/live"
+    assert found.ticket_url == f"http://127.0.0.1:{started.port}/_aws/lambda-url/xyz/"
+    assert found.tables["Audit"] == "audit"
+
+
+def test_a_template_that_sam_refuses_is_told_with_the_log_and_stops_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "template.yaml").write_text("Resources: {Broken: {Type: AWS::Serverless::Function}}")
+    monkeypatch.setattr(deploy, "PROJECT", tmp_path)
+    with pytest.raises(DeployFailed) as refused, stack.running(tmp_path / "stack"):
+        pytest.fail("it started")
+    assert refused.value.log == tmp_path / "stack" / "log" / "sam-build.log"
+    assert "sam build failed" in str(refused.value)
+    assert emulator.alive(tmp_path / "stack") is None
+
+
+def test_a_stack_that_never_ran_is_not_stopped(tmp_path: Path) -> None:
+    assert not stack.down(tmp_path / "nowhere")
