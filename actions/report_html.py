@@ -12,7 +12,6 @@ from typing import Any, Final
 from actions.report_chart import chart
 from actions.report_period import COUNTS, ENDINGS, Counts, Period, buckets_of
 from actions.report_style import STYLE
-from domain.exact_json import encode
 from domain.instant import from_text
 
 LONGEST_DETAIL: Final = 200
@@ -124,14 +123,21 @@ def _audit_row(entry: Mapping[str, Any]) -> str:
         escape(str(entry.get("user_id") or "")),
         escape(str(entry.get("action") or "")),
         f"<code>{escape(str(entry.get('request_id') or ''))}</code>",
-        escape(_detail(entry.get("detail"))),
+        escape(_detail(entry)),
     ]
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
 
 
-def _detail(detail: Any) -> str:
-    """The detail as text, cut where it is long; an entry without one has an empty one."""
-    if not detail:
-        return ""
-    text = detail if isinstance(detail, str) else encode(detail)
+def _detail(entry: Mapping[str, Any]) -> str:
+    """What else an entry tells, as text, cut where it is long."""
+    error = entry.get("error") or {}
+    parts = {
+        "attempt": entry.get("attempt"),
+        error.get("code"): error.get("message"),
+        "by": entry.get("by"),
+        "reason": entry.get("reason"),
+        "topic": entry.get("topic"),
+        "from": entry.get("source_ip"),
+    }
+    text = "; ".join(f"{name} {value}" for name, value in parts.items() if name and value)
     return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]}…"

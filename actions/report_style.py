@@ -43,8 +43,8 @@ tr:last-child>*{border-bottom:0}
 .actions tbody th{min-width:9rem}tbody th{color:inherit;font-weight:500}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}
 .audit table{table-layout:fixed}
-.audit th:nth-child(1),.audit th:nth-child(3){width:12%}.audit th:nth-child(2),.audit th:nth-child(5){width:19%}
-.audit th:nth-child(4){width:15%}
+.audit th:nth-child(1){width:13%}.audit th:nth-child(3){width:9%}
+.audit th:nth-child(2),.audit th:nth-child(5){width:19%}.audit th:nth-child(4){width:18%}
 code{font:.85em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 time{font-variant-numeric:tabular-nums}
 @media (max-width:40rem){

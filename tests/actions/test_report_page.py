@@ -68,11 +68,11 @@ def entry_with(field: str) -> dict[str, Any]:
         pytest.param(page_of(actions={ATTACK: NONE}), id="name of an action"),
         *(
             pytest.param(page_of(entry=entry_with(field)), id=field)
-            for field in ("type", "user_id", "action", "request_id", "detail")
+            for field in ("type", "user_id", "action", "request_id", "reason", "by", "topic")
         ),
         pytest.param(
-            page_of(entry={"at": to_text(START), "type": "x", "detail": {"m": "<script>alert('&')</script>"}}),
-            id="part of a detail",
+            page_of(entry={"at": to_text(START), "type": "x", "error": {"code": "C", "message": ATTACK}}),
+            id="message of an error",
         ),
     ],
 )
@@ -92,7 +92,8 @@ def test_the_page_needs_nothing_from_outside_and_lets_nothing_run() -> None:
 
 
 def test_a_long_detail_is_cut() -> None:
-    assert "d" * 200 + "…</td>" in page_of(entry=entry_with("type") | {"detail": "d" * 1000})
+    told = "reason " + "d" * 1000
+    assert f"<td>{told[:200]}…</td>" in page_of(entry=entry_with("type") | {"reason": "d" * 1000})
 
 
 @pytest.mark.parametrize(
