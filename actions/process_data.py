@@ -92,7 +92,5 @@ class _Tally:
             yield row
 
     def _tell(self) -> None:
-        told = {"rows_read": self.rows_read, "rows_made": self.rows_made}
-        self.progress.report(
-            round(90 * self.share_read, 1), f"{self.rows_read:,} rows read, {self.rows_made:,} made", told
-        )
+        told = f"{self.rows_read:,} rows read, {self.rows_made:,} made"
+        self.progress.report(round(90 * self.share_read, 1), told)

@@ -15,11 +15,14 @@ from typing import Any, Final, Self
 from actions.outcomes import Stopped
 from adapters.clock import Clock
 from adapters.request_queue import RequestQueue
+from domain import exact_json
 from domain.commands import AppendOutput, Command, RenewLease, ReportProgress
-from domain.errors import Rejected, Unavailable
+from domain.errors import AlreadyFinal, AttemptOver, PayloadTooLarge, Unavailable
 from domain.recorded import Head
 
 REPORT_INTERVAL_S: Final = 0.25
+CHUNK_LIMIT: Final = 16 * 1024  # bytes of JSON: what a push can carry along with others
+DETAILS_LIMIT: Final = 1024  # bytes of JSON: they travel in the event and again in the state
 _MESSAGE_LIMIT: Final = 256
 
 
@@ -58,6 +61,8 @@ class Attempt:
     def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far the work is; Stopped when nobody wants it any more."""
         text = message[:_MESSAGE_LIMIT] if message else None
+        exact_json.encode(text)
+        _require_size("details", details, DETAILS_LIMIT)
         percent = min(100.0, max(0.0, float(percent)))
         with self._lock:
             self._pending = ReportProgress(
@@ -73,7 +78,8 @@ class Attempt:
         self._raise_if_stopped()
 
     def output(self, chunk: Any) -> None:
-        """Hand over a part of the result; Stopped when nobody wants it any more."""
+        """Hand over a part of the result; PayloadTooLarge above CHUNK_LIMIT, Stopped when nobody wants it any more."""
+        _require_size("an output", chunk, CHUNK_LIMIT)
         self._raise_if_stopped()
         with self._lock:
             self._flush()
@@ -114,7 +120,7 @@ class Attempt:
     def _write(self, command: Command) -> None:
         try:
             self._head = self._queue.execute(command, self._head)
-        except Rejected:
+        except (AttemptOver, AlreadyFinal):
             self._stopped.set()
         else:
             if self._head.state.cancel_requested:
@@ -123,3 +129,9 @@ class Attempt:
     def _raise_if_stopped(self) -> None:
         if self._stopped.is_set():
             raise Stopped(self._head.request_id)
+
+
+def _require_size(what: str, value: Any, limit: int) -> None:
+    exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
+    if len(exact_json.encode(value).encode()) > limit:
+        raise PayloadTooLarge(f"{what}: at most {limit} bytes of JSON")

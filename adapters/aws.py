@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 QUICK: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=2, max_pool_connections=32
 )
-PATIENT: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=20)
+PATIENT: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=2,
+    read_timeout=20,
+    signature_version="s3v4",  # of the links too; the older one is refused in newer Regions
+)
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 TRANSACTION_CANCELLED: Final = "TransactionCanceledException"

@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError
 from adapters.aws import CONDITION_FAILED, code_of, translated
 from adapters.items import from_item, to_item
 from domain.errors import Conflict, NotFound, Undecodable
-from domain.instant import epoch_seconds
+from domain.instant import epoch_seconds, from_text
 from domain.recorded import Head, RecordedEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_FIELDS = tuple(RecordedEvent.__dataclass_fields__)
+_KINDS = {name: field.type for name, field in RecordedEvent.__dataclass_fields__.items()}
 _HASHES = frozenset({"prev_hash", "hash"})
 
 
@@ -97,7 +97,7 @@ class EventStore:
 
 def to_row(event: RecordedEvent) -> dict[str, dict[str, Any]]:
     """The event as a row; hashes are kept as bytes, half the size of their text."""
-    fields: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS}
+    fields: dict[str, Any] = {name: getattr(event, name) for name in _KINDS}
     fields |= {name: bytes.fromhex(fields[name]) or None for name in _HASHES}
     return to_item({**fields, "expires_at": epoch_seconds(event.snapshot().expires_at)})
 
@@ -105,18 +105,27 @@ def to_row(event: RecordedEvent) -> dict[str, dict[str, Any]]:
 def from_row(row: Mapping[str, Any]) -> RecordedEvent:
     """The event that a row holds; Undecodable when a field is missing or of another kind."""
     values = from_item(row)
-    values |= {name: values.get(name, b"").hex() for name in _HASHES}
+    values |= {name: _hex(values.get(name, b"")) for name in _HASHES}
+    for name, kind in _KINDS.items():
+        if type(values.get(name)) is not kind:
+            reason = f"{name} is of another kind" if name in values else f"no {name}"
+            raise Undecodable(reason, request_id=values.get("request_id"))
     try:
-        return RecordedEvent(**{name: values[name] for name in _FIELDS})
-    except KeyError as exc:
-        raise Undecodable(f"no {exc.args[0]}", request_id=values.get("request_id")) from exc
+        from_text(values["at"])
+    except ValueError as exc:
+        raise Undecodable("at is no instant", request_id=values["request_id"]) from exc
+    return RecordedEvent(**{name: values[name] for name in _KINDS})
 
 
 def from_image(image: Mapping[str, Any]) -> RecordedEvent:
     """The event that a stream record's image holds, where bytes are written as base64."""
     return from_row(
         {
-            name: {"B": base64.b64decode(value["B"])} if isinstance(value.get("B"), str) else value
+            name: {"B": base64.b64decode(value["B"], validate=True)} if isinstance(value.get("B"), str) else value
             for name, value in image.items()
         }
     )
+
+
+def _hex(value: Any) -> str | None:
+    return value.hex() if isinstance(value, bytes) else None

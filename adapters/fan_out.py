@@ -6,6 +6,7 @@ client, which notices the gap and asks again.
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,7 +82,8 @@ class FanOut:
                 self._sockets.post(send.connection_id, send.text)
                 posted.sent += 1
             except Gone:
-                self._connections.delete_gone(send.connection_id, self._clock.now())
+                with suppress(Unavailable):  # the next post, or the sweeper, finds it gone again
+                    self._connections.delete_gone(send.connection_id, self._clock.now())
                 posted.gone += len(sends) - place
                 break
             except Unavailable:

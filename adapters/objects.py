@@ -1,6 +1,6 @@
 """The bucket: payloads and results too large for an event, the files that actions write, quarantined records.
 
-A tenant's objects are below `TENANT/`, and no key leads out of there.
+A user's objects are below `TENANT/USER/`, and no key of an action leads out of there.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -60,3 +60,8 @@ class Objects:
     def load(self, value: Any, reference: str | None) -> Any:
         """The value that an event carries or refers to."""
         return value if reference is None else exact_json.decode(self.read(reference))
+
+
+def folder(tenant_id: str, user_id: str) -> str:
+    """Where a user's objects are."""
+    return f"{tenant_id}/{user_id}/"

@@ -27,18 +27,23 @@ class PresenceProjector:
         quarantined = 0
         for place, record in enumerate(records):
             try:
-                self._handle(record)
+                quarantined += self._handle(record)
             except Unavailable as exc:
                 return Outcome(list(records[place:]), exc, quarantined)
-            except Undecodable as exc:
-                self._quarantine.keep(record, exc)
-                quarantined += 1
         return Outcome(quarantined=quarantined)
 
-    def _handle(self, record: Record) -> None:
-        change = change_of(record, is_subscription=table_of(record) == self._subscriptions_table)
-        if change is None:
-            return
+    def _handle(self, record: Record) -> int:
+        """Handle one record; how many had to be quarantined."""
+        try:
+            change = change_of(record, is_subscription=table_of(record) == self._subscriptions_table)
+        except Undecodable as exc:
+            self._quarantine.keep(record, exc)
+            return 1
+        if change is not None:
+            self._follow(change)
+        return 0
+
+    def _follow(self, change: presence.Change) -> None:
         for gone in presence.clean_up(change):
             self._subscriptions.delete_by_connection(gone.connection_id)
         try:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from adapters.clock import Clock, keyed_request_id
 from adapters.event_store import EventStore
-from adapters.objects import Objects
+from adapters.objects import Objects, folder
 from adapters.request_view import Page, RequestView
 from domain import exact_json
 from domain.commands import Cancel, Command, Complete, Start, Submit
@@ -79,7 +79,7 @@ class RequestQueue:
         """Take the request in; tells its head and whether it was there before. KeyReused if it is another one."""
         digest = _digest(submission.action, submission.payload)
         payload, reference = self._objects.store_large(
-            f"{submission.tenant_id}/{request_id}/payload-{digest}.json", submission.payload
+            f"{folder(submission.tenant_id, submission.user_id)}{request_id}/payload-{digest}.json", submission.payload
         )
         command = Submit(
             now=self._clock.now(),
@@ -113,8 +113,8 @@ class RequestQueue:
 
     def complete(self, head: Head, attempt: int, result: Any) -> Head:
         """End a request with its result."""
-        origin = head.origin
-        key = f"{origin.tenant_id if origin else ''}/{head.request_id}/result-{attempt}.json"
+        origin = head.origin or _NOBODY
+        key = f"{folder(origin.tenant_id, origin.user_id)}{head.request_id}/result-{attempt}.json"
         inline, reference = self._objects.store_large(key, result)
         command = Complete(now=self._clock.now(), attempt=attempt, result=inline, result_ref=reference)
         return self.execute(command, head)

@@ -11,7 +11,7 @@ from adapters.aws import translated
 from adapters.items import from_item
 from domain import exact_json
 from domain.errors import InvalidFrame, InvalidJson, Unavailable
-from domain.instant import epoch_seconds
+from domain.instant import epoch_seconds, from_text, to_text
 from domain.state import RequestState, Status
 from projections.requests import READY, WAITING, status_shard
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PAGES: Final = 10  # index pages one call reads at most; a cursor leads on from there
 _TRIES: Final = 5
+_LONGEST_ID: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,10 @@ def _start(cursor: str | None, attribute: str, value: str) -> dict[str, Any] | N
         return None
     try:
         place = exact_json.decode(base64.urlsafe_b64decode(cursor.encode()))
-        names = ("request_id", "submitted_at")
-        return {attribute: {"S": value}} | {name: {"S": str(place[name]["S"])} for name in names}
+        request_id, at = (str(place[name]["S"]) for name in ("request_id", "submitted_at"))
+        at = to_text(from_text(at))
     except (binascii.Error, ValueError, KeyError, TypeError, InvalidJson) as exc:
         raise InvalidFrame("cursor: not one that was given out") from exc
+    if not 1 <= len(request_id) <= _LONGEST_ID:
+        raise InvalidFrame("cursor: not one that was given out")
+    return {attribute: {"S": value}, "request_id": {"S": request_id}, "submitted_at": {"S": at}}

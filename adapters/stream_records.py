@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from adapters.event_store import from_image
 from adapters.items import from_item
 from domain.errors import Undecodable
-from domain.instant import to_text
+from domain.instant import from_text, to_text
 from domain.recorded import RecordedEvent
 from projections.presence import CLOSED, OPENED, SUBSCRIBED, UNSUBSCRIBED, Change
 
 Record = Mapping[str, Any]
+
+_TEXTS: Final = frozenset({"tenant_id", "user_id", "connection_id", "topic", "source_ip", "user_agent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def change_of(record: Record, *, is_subscription: bool) -> Change | None:
             return None
         came = name == "INSERT"
         row = from_item(record["dynamodb"]["NewImage" if came else "OldImage"])
-        made_at = row["created_at" if is_subscription else "connected_at"]
+        if wrong := sorted(name for name in _TEXTS & row.keys() if not isinstance(row[name], str)):
+            raise Undecodable("not text", attributes=wrong)
+        made_at = to_text(from_text(row["created_at" if is_subscription else "connected_at"]))
         seen_at = datetime.fromtimestamp(float(record["dynamodb"]["ApproximateCreationDateTime"]), UTC)
         kinds = (SUBSCRIBED, UNSUBSCRIBED) if is_subscription else (OPENED, CLOSED)
         return Change(

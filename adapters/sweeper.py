@@ -3,10 +3,10 @@
 It only appends to the log, sends tokens and closes sockets; projections and workers do the rest as always.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from actions.registry import Registry
@@ -18,8 +18,8 @@ from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
 from adapters.worker import retry_policy
 from domain.commands import Expire, ExpireLease
-from domain.errors import Gone
-from domain.instant import from_epoch, to_text
+from domain.errors import Gone, Rejected, Unavailable, Undecodable
+from domain.instant import from_epoch, from_text, to_text
 from domain.request import EXPIRY_MARGIN
 from domain.state import Status
 from projections.intents import Wake
@@ -37,6 +37,8 @@ class Swept:
     requests_expired: int = 0
     tokens_sent: int = 0
     connections_closed: int = 0
+    connections_left: int = 0
+    unreadable: int = 0
 
 
 class Sweeper:
@@ -70,12 +72,15 @@ class Sweeper:
 
     def _expire_leases(self, swept: Swept) -> None:
         for entry in self._view.leases_over(to_text(self._clock.now()), _MOST):
-            if self._ended_with_retention(entry, swept):
-                continue
-            head = self._queue.get(entry.request_id)
-            policy = retry_policy(self._registry, head.state.action)
-            command = ExpireLease(now=self._clock.now(), jitter=self._clock.jitter(), policy=policy)
-            swept.leases_expired += self._queue.execute(command, head).version > head.version
+            with _set_aside(swept):
+                if not self._ended_with_retention(entry, swept):
+                    self._expire_lease(entry, swept)
+
+    def _expire_lease(self, entry: Queued, swept: Swept) -> None:
+        head = self._queue.get(entry.request_id)
+        policy = retry_policy(self._registry, head.state.action)
+        command = ExpireLease(now=self._clock.now(), jitter=self._clock.jitter(), policy=policy)
+        swept.leases_expired += self._queue.execute(command, head).version > head.version
 
     def _forgotten(self) -> Iterable[Queued]:
         """Requests whose token is overdue, or was never sent because it was too early."""
@@ -88,8 +93,11 @@ class Sweeper:
 
     def _wake(self, entries: Iterable[Queued], swept: Swept) -> None:
         now = self._clock.now()
-        living = [entry for entry in entries if not self._ended_with_retention(entry, swept)]
-        swept.tokens_sent += self._tokens.send([Wake(entry.request_id, now) for entry in living], now)
+        living: list[Queued] = []
+        for entry in entries:
+            with _set_aside(swept):
+                living += [] if self._ended_with_retention(entry, swept) else [entry]
+        swept.tokens_sent += self._tokens.send([Wake(entry.request_id, _due(entry)) for entry in living], now)
 
     def _ended_with_retention(self, entry: Queued, swept: Swept) -> bool:
         now = self._clock.now()
@@ -101,7 +109,25 @@ class Sweeper:
 
     def _close_ended(self, swept: Swept) -> None:
         for connection in self._connections.ended(self._clock.now()):
-            with suppress(Gone):  # closed before; its row is still to go
-                self._sockets.close(connection.connection_id)
+            try:
+                with suppress(Gone):  # closed before; its row is still to go
+                    self._sockets.close(connection.connection_id)
+            except Unavailable:
+                swept.connections_left += 1  # its row stays, so that the next turn finds it
+                continue
             self._connections.delete(connection.connection_id)
             swept.connections_closed += 1
+
+
+@contextmanager
+def _set_aside(swept: Swept) -> Iterator[None]:
+    """Count a request whose log is gone or unreadable, and go on with the others."""
+    try:
+        yield
+    except (Rejected, Undecodable):
+        swept.unreadable += 1
+
+
+def _due(entry: Queued) -> datetime:
+    """When the request may start: a token that comes before finds it not due and is spent."""
+    return from_text(entry.queue_key.rpartition("#")[2])

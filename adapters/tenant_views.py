@@ -1,5 +1,6 @@
 """Reading the audit and metrics views of one tenant."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from heapq import merge
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from adapters.aws import translated
 from adapters.items import from_item
 from domain import exact_json
+from domain.errors import InvalidFrame
 from domain.instant import to_text
 from projections.audit import SHARDS, partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_CURSOR: Final = re.compile(r"[\x20-\x7e]{1,1000}")
 _KEYS: Final = frozenset({"scope", "minute", "expires_at"})
 
 
@@ -41,6 +44,8 @@ class TenantViews:
 
     def audit_page(self, day: date, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """At most limit entries of a UTC day after the cursor, and the cursor that leads on if there are more."""
+        if cursor and not _CURSOR.fullmatch(cursor):
+            raise InvalidFrame("cursor: not one that was given out")
         rows = list(islice(self._entries(day, cursor or ""), limit + 1))
         return [_shown(row) for row in rows[:limit]], rows[limit - 1]["entry"] if len(rows) > limit else None
 

@@ -70,4 +70,4 @@ class TicketStore:
 
 
 def _hash(ticket: str) -> str:
-    return sha256(ticket.encode()).hexdigest()
+    return sha256(ticket.encode(errors="surrogatepass")).hexdigest()

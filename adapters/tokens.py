@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import jwt
 
-from domain.errors import Unauthorized
+from domain.errors import Unauthorized, Unavailable
 from domain.identity import Identity
 
 LEEWAY: Final = timedelta(seconds=10)
@@ -48,12 +48,15 @@ class PublishedKeys:
         self._keys = jwt.PyJWKClient(url, timeout=JWKS_TIMEOUT_S)
 
     def key(self, token: str) -> Any:
-        """The key that the token's header names."""
-        return self._keys.get_signing_key_from_jwt(token).key
+        """The key that the token's header names, bound to its own algorithm: no token chooses another one."""
+        return self._keys.get_signing_key_from_jwt(token)
 
 
 def verify(token: str, keys: Keys, issuer: str, audience: str) -> Identity:
-    """The identity that a token proves; Unauthorized, without the reason, when it proves none."""
+    """The identity that a token proves; Unauthorized, without the reason, when it proves none.
+
+    Unavailable when the keys cannot be fetched: then nobody knows.
+    """
     if len(token) > LONGEST_TOKEN:
         raise Unauthorized
     try:
@@ -66,6 +69,8 @@ def verify(token: str, keys: Keys, issuer: str, audience: str) -> Identity:
             leeway=LEEWAY,
             options={"require": list(REQUIRED)},
         )
+    except jwt.PyJWKClientConnectionError as exc:
+        raise Unavailable("no keys", operation="fetch keys") from exc
     except (jwt.PyJWTError, ValueError) as exc:
         raise Unauthorized from exc
     return _identity(claims)
@@ -75,9 +80,13 @@ def _identity(claims: Mapping[str, Any]) -> Identity:
     scope = claims.get("scope", "")
     if not all(isinstance(text, str) for text in (claims["sub"], claims["tenant_id"], scope)):
         raise Unauthorized
+    try:
+        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
+    except (ValueError, OverflowError) as exc:
+        raise Unauthorized from exc
     return Identity(
         tenant_id=claims["tenant_id"],
         user_id=claims["sub"],
         scopes=frozenset(scope.split()),
-        expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+        expires_at=expires_at,
     )

@@ -91,7 +91,10 @@ class ViewProjector:
         delivered = []
         for record in records:
             try:
-                delivered.append(Delivered(event_of(record), record))
+                event = event_of(record)
+                event.event()
+                event.snapshot()
+                delivered.append(Delivered(event, record))
             except Undecodable as exc:
                 self._keep([record], exc, batch)
         batch.groups = by_request(delivered)
@@ -167,7 +170,8 @@ class ViewProjector:
 
     def _set_aside(self, request_id: str, reason: Undecodable, batch: _Batch) -> None:
         """Quarantine what the batch has of a request: its view stays where it is, the others go on."""
-        self._keep([one.record for one in batch.groups.pop(request_id)], reason, batch)
+        self._keep([one.record for one in batch.groups[request_id]], reason, batch)
+        del batch.groups[request_id]
 
     def _keep(self, records: Iterable[Record], reason: Undecodable, batch: _Batch) -> None:
         for record in records:

@@ -1,25 +1,25 @@
-"""The files of one request: what an action reads and writes in the bucket, kept within the caller's tenant."""
+"""The files of one request: what an action reads and writes in the bucket, kept within its user's own folder."""
 
 from collections.abc import Callable
 from typing import Final
 
 from actions.outcomes import Permanent
-from adapters.objects import Objects
+from adapters.objects import Objects, folder
 from domain.errors import NotFound
 
 _PARENT: Final = ".."
 
 
 class WorkFiles:
-    """The bucket, within a tenant; the bucket's client is made only when an action touches a file."""
+    """The bucket, within a user's folder; the bucket's client is made only when an action touches a file."""
 
-    def __init__(self, objects: Callable[[], Objects], tenant_id: str, request_id: str) -> None:
+    def __init__(self, objects: Callable[[], Objects], tenant_id: str, user_id: str, request_id: str) -> None:
         self._objects = objects
-        self._tenant_id = tenant_id
+        self._folder = folder(tenant_id, user_id)
         self._request_id = request_id
 
     def read(self, key: str) -> bytes:
-        """The content of a file of the tenant; Permanent when there is none."""
+        """The content of a file of the user; Permanent when there is none."""
         try:
             return self._objects().read(self._own(key))
         except NotFound as exc:
@@ -27,15 +27,15 @@ class WorkFiles:
 
     def write(self, name: str, content: bytes, content_type: str) -> str:
         """Store a file of this request and give its key."""
-        key = self._own(f"{self._tenant_id}/{self._request_id}/{name}")
+        key = self._own(f"{self._folder}{self._request_id}/{name}")
         self._objects().write(key, content, content_type)
         return key
 
     def link(self, key: str) -> str:
-        """A link to a file of the tenant that works for an hour."""
+        """A link to a file of the user that works for an hour."""
         return self._objects().link(self._own(key))
 
     def _own(self, key: str) -> str:
-        if not key.startswith(f"{self._tenant_id}/") or _PARENT in key.split("/"):
+        if not key.startswith(self._folder) or _PARENT in key.split("/"):
             raise Permanent(f"There is no file {key!r}")
         return key

@@ -122,7 +122,7 @@ class Worker:
             now=self._clock.now(),
             progress=attempt,
             views=self._views(tenant_id),
-            files=WorkFiles(self._objects, tenant_id, claim.head.request_id),
+            files=WorkFiles(self._objects, tenant_id, user_id, claim.head.request_id),
         )
 
     def _end(self, claim: Claim, ended: Ended, attempt: Attempt) -> Head:
@@ -158,6 +158,7 @@ def _json(result: Any) -> Any:
     value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
     try:
         exact_json.encode(value)
+        exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
     except InvalidJson as exc:
         raise Permanent("The action's result is not JSON") from exc
     return value

@@ -12,6 +12,9 @@ from simplejson.scanner import JSONDecodeError
 
 from domain.errors import InvalidJson
 
+# What comes in is less deep than what is stored, and that than what is read: each puts its envelope around the last.
+FRAME_DEPTH: Final = 48
+EVENT_DEPTH: Final = 56
 MAX_DEPTH: Final = 64
 
 
@@ -37,32 +40,32 @@ def encode(value: Any, *, sort_keys: bool = False) -> str:
     return text
 
 
-def decode(text: str | bytes) -> Any:
+def decode(text: str | bytes, depth: int = MAX_DEPTH) -> Any:
     """The value of a JSON text: decimals as Decimal, so that no digit is lost; InvalidJson when it is not JSON."""
     try:
         value = simplejson.loads(text, use_decimal=True, parse_constant=_refuse_constant)
     except (JSONDecodeError, UnicodeDecodeError, ValueError, InvalidOperation, RecursionError) as exc:
         raise InvalidJson(str(exc)) from exc
-    if not _is_shallow(value):
-        raise InvalidJson(f"nested deeper than {MAX_DEPTH}")
+    require_shallow(value, depth)
     if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():  # type: ignore[operator]
         encode(value)  # an escaped half of a surrogate pair is valid JSON, but no text that can be stored or sent
     return value
 
 
-def _is_shallow(value: Any) -> bool:
+def require_shallow(value: Any, depth: int) -> None:
+    """InvalidJson when the value is nested deeper."""
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(depth):
         level = [
             child
             for node in level
-            if isinstance(node, (dict, list))
+            if isinstance(node, (dict, list, tuple))
             for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, (dict, list))
+            if isinstance(child, (dict, list, tuple))
         ]
         if not level:
-            return True
-    return False
+            return
+    raise InvalidJson(f"nested deeper than {depth}")
 
 
 def _refuse(value: object) -> NoReturn:

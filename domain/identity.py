@@ -9,7 +9,8 @@ from domain.errors import Forbidden, NotFound, Unauthorized
 
 TENANT_READ: Final = "tenant:read"
 TENANT_WRITE: Final = "tenant:write"
-_NAME: Final = re.compile(r"[A-Za-z0-9@._:|+=-]{1,128}")  # no '#', which joins keys
+# No '#' and no '/', which join keys; a name of dots alone would lead out of a folder.
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:|+=-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Identity:
     def __post_init__(self) -> None:
         for name in (self.tenant_id, self.user_id):
             if not _NAME.fullmatch(name):
-                raise Unauthorized("tenant_id and sub are 1-128 characters of A-Z a-z 0-9 @ . _ : | + = -")
+                raise Unauthorized("tenant_id and sub: 1-128 of A-Z a-z 0-9 @ . _ : | + = -, first a letter or digit")
 
     def require_alive(self, now: datetime) -> None:
         """Unauthorized once the token has ended: a socket must not outlive it."""

@@ -19,20 +19,21 @@ from pydantic import (
 )
 
 from domain import exact_json
-from domain.errors import ErrorCode, InvalidFrame, PayloadTooLarge
+from domain.errors import ErrorCode, InvalidFrame, InvalidJson, PayloadTooLarge
 from domain.instant import Instant
 from domain.state import Status
 
 FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it (code 1009)
 FRAME_TARGET: Final = 32 * 1024  # bytes; API Gateway bills in steps of this
 MAX_DELAY: Final = timedelta(days=7)
+MAX_VERSION: Final = 10**15 - 1  # more than any log has, and a number that a table can hold
 
 FrameId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Limit = Annotated[int, Field(ge=1, le=200, strict=True)]
-Version = Annotated[int, Field(ge=0, strict=True)]
+Version = Annotated[int, Field(ge=0, le=MAX_VERSION, strict=True)]
 Topic = Annotated[str, StringConstraints(min_length=1, max_length=262, pattern=r"^[\x20-\x7e]+$")]  # user#128#128
 
 
@@ -104,7 +105,7 @@ class Get(ClientFrame):
 
     type: Literal["get"]
     request_id: RequestId
-    at_version: Annotated[int, Field(ge=1, strict=True)] | None = None
+    at_version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)] | None = None
 
 
 class History(ClientFrame):
@@ -320,9 +321,12 @@ _SERVER_FRAME: Final[TypeAdapter[AnyServerFrame]] = TypeAdapter(Annotated[AnySer
 
 def frame_object(text: str) -> dict[str, Any]:
     """The JSON object that a frame is; a Rejected error when it is none."""
-    if len(text) > FRAME_LIMIT or len(text.encode(errors="surrogatepass")) > FRAME_LIMIT:
-        raise PayloadTooLarge(f"a frame has at most {FRAME_LIMIT} bytes")
-    value = exact_json.decode(text)
+    try:
+        if len(text) > FRAME_LIMIT or len(text.encode()) > FRAME_LIMIT:
+            raise PayloadTooLarge(f"a frame has at most {FRAME_LIMIT} bytes")
+    except UnicodeEncodeError as exc:
+        raise InvalidJson("half of a surrogate pair") from exc
+    value = exact_json.decode(text, exact_json.FRAME_DEPTH)
     if not isinstance(value, dict):
         raise InvalidFrame("a frame is a JSON object")
     return value
@@ -333,7 +337,7 @@ def client_frame(frame: Mapping[str, Any]) -> AnyClientFrame:
     try:
         return _CLIENT_FRAME.validate_python(frame)
     except ValidationError as exc:
-        raise InvalidFrame(_reasons(exc)) from exc
+        raise InvalidFrame(reasons(exc)) from exc
 
 
 def server_frame(text: str) -> AnyServerFrame:
@@ -341,18 +345,22 @@ def server_frame(text: str) -> AnyServerFrame:
     try:
         return _SERVER_FRAME.validate_python(exact_json.decode(text))
     except ValidationError as exc:
-        raise InvalidFrame(_reasons(exc)) from exc
+        raise InvalidFrame(reasons(exc)) from exc
 
 
 _PLACE_SHOWN: Final = 100  # characters; a field's name may be as long as its frame, and the reply must fit one
 
 
-def _reasons(error: ValidationError) -> str:
+def reasons(error: ValidationError, what: str = "") -> str:
+    """What is wrong with each field of something, by the field's name and never by its value."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(_reason(problem["type"], problem["loc"], problem["msg"]) for problem in problems[:5])
+    return "; ".join(
+        _reason(problem["type"], (what, *problem["loc"]) if what else problem["loc"], problem["msg"])
+        for problem in problems[:5]
+    )
 
 
 def _reason(kind: str, place: tuple[int | str, ...], told: str) -> str:
-    if kind == "union_tag_invalid":  # told repeats the value
-        return "type: unknown"
+    if kind == "union_tag_invalid":  # what pydantic tells repeats the value
+        told = "unknown type"
     return f"{'.'.join(map(str, place))[:_PLACE_SHOWN] or 'frame'}: {told}"

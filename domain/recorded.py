@@ -104,8 +104,10 @@ class Head:
 
 
 def record(event: Event, head: Head, at: datetime, event_id: str, origin: Origin) -> RecordedEvent:
-    """The event recorded after the head, with the state that it leads to."""
+    """The event recorded after the head, with the state that it leads to; InvalidJson when JSON cannot hold it."""
     at = to_instant(at)
+    data = event.data()
+    exact_json.require_shallow(data, exact_json.EVENT_DEPTH)
     unsealed = RecordedEvent(
         request_id=head.request_id,
         version=head.version + 1,
@@ -117,7 +119,7 @@ def record(event: Event, head: Head, at: datetime, event_id: str, origin: Origin
         user_id=origin.user_id,
         correlation_id=origin.correlation_id,
         causation_id=origin.causation_id,
-        data=exact_json.encode(event.data()),
+        data=exact_json.encode(data),
         state=exact_json.encode(evolve(head.state, event, at).snapshot()),
         prev_hash=head.hash,
     )

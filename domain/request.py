@@ -53,7 +53,7 @@ from domain.state import INITIAL, RequestState, Status
 LEASE_EXPIRED: Final = "LEASE_EXPIRED"
 EXPIRED: Final = "EXPIRED"
 EXPIRY_MARGIN: Final = timedelta(hours=1)
-WORKER: Final = "worker"
+LONGEST_WAIT: Final = timedelta(days=7)
 
 
 class Transition(NamedTuple):
@@ -157,7 +157,7 @@ def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
         case RequestFailed():
             return replace(state, error=event.error)
         case CancelRequested():
-            return replace(state, cancel_requested=True)
+            return replace(state, cancel_requested=True, cancel_by=event.by, cancel_reason=event.reason)
         case _:
             return state
 
@@ -259,18 +259,23 @@ def _decide_running(command: WorkerCommand, state: RequestState) -> list[Event]:
         case AcknowledgeCancel():
             if not state.cancel_requested:
                 raise AttemptOver("nobody asked to cancel it", attempt=command.attempt)
-            return [RequestCancelled(by=WORKER)]
+            return [_cancelled_as_asked(state)]
         case _:
             assert_never(command)
 
 
 def _attempt_failed(command: FailAttempt, state: RequestState) -> Event:
     if state.cancel_requested:
-        return RequestCancelled(by=WORKER, reason=command.error.message or None)
+        return _cancelled_as_asked(state)
     if not command.retryable or state.attempt >= state.max_attempts:
         return RequestFailed(error=command.error)
     delay = command.policy.delay(state.attempt, command.jitter) if command.after is None else command.after
+    delay = min(max(delay, timedelta(0)), LONGEST_WAIT)
     return AttemptFailed(attempt=state.attempt, error=command.error, retry_at=to_instant(command.now + delay))
+
+
+def _cancelled_as_asked(state: RequestState) -> Event:
+    return RequestCancelled(by=state.cancel_by or "", reason=state.cancel_reason)
 
 
 def _attempt_lost(command: ExpireLease, state: RequestState) -> Event:

@@ -41,6 +41,8 @@ class RequestState:
     worker_id: str | None = None
     lease_until: datetime = EPOCH
     cancel_requested: bool = False
+    cancel_by: str | None = None
+    cancel_reason: str | None = None
     error: Failure | None = None
     submitted_at: datetime = EPOCH
     started_at: datetime = EPOCH

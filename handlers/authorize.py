@@ -11,7 +11,7 @@ from handlers.credentials import identify
 LOG = logging.getLogger(__name__)
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Let the socket open with the caller's identity as its context, or have API Gateway answer 403.
 
     A refusal is an answer, not an error: raising would count as a failure of this function.

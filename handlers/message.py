@@ -21,14 +21,15 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noq
         frame_id, request_id = _text(frame.get("id")), _text(frame.get("request_id"))
         reply = bounded(answer(frame, identity_of(event), about), frame_id)
     except Rejected as exc:
-        bootstrap.logger().info("frame refused", extra={"code": exc.code, "frame_id": frame_id, "reason": exc.told})
+        bootstrap.logger().info(
+            "frame refused", extra={"code": exc.code, "frame_id": frame_id, "error": type(exc).__name__}
+        )
         reply = refusal(exc, frame_id, request_id)
         if isinstance(exc, Unauthorized):
             send(about["connectionId"], reply)
             close(about["connectionId"])
             return {"statusCode": 200}
-    except Exception:
-        # The last line of defence: the client gets an answer with its frame's id, the log gets the trace.
+    except Exception:  # noqa: BLE001 - the last line of defence: the client gets an answer, the log the trace
         bootstrap.logger().exception("frame failed", extra={"frame_id": frame_id})
         reply = Error(id=frame_id, request_id=request_id, code=ErrorCode.INTERNAL_ERROR, message="Something went wrong")
     send(about["connectionId"], reply)

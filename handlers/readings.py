@@ -106,7 +106,7 @@ def within_budget(events: Iterable[RecordedEvent]) -> tuple[list[RecordedEvent],
 def _audit_of_request(frame: protocol.Audit, identity: Identity, request_id: str) -> protocol.AuditPage:
     head = request_for(identity, request_id)
     cursor = frame.cursor or "0"
-    if not cursor.isdecimal():
+    if not cursor.isdecimal() or len(cursor) > len(str(protocol.MAX_VERSION)):
         raise InvalidFrame("cursor: not one that was given out")
     events, _ = within_budget(bootstrap.events().read(head.request_id, int(cursor), frame.limit))
     last = events[-1].version if events else head.version

@@ -68,6 +68,8 @@ class Replies:
 
     def _submit(self, frame: protocol.Submit) -> ServerFrame:
         action = bootstrap.registry().get(frame.action)
+        if action.scope is not None:
+            self._identity.require(action.scope)
         payload = action.read(frame.payload)
         if action.mode is Mode.SYNC:
             return protocol.Response(id=frame.id, data=self._run(action, payload))
@@ -102,7 +104,7 @@ class Replies:
             now=self._caller.now,
             progress=_Unwatched(),
             views=bootstrap.tenant_views(self._identity.tenant_id),
-            files=WorkFiles(bootstrap.objects, self._identity.tenant_id, self._caller.cause),
+            files=WorkFiles(bootstrap.objects, self._identity.tenant_id, self._identity.user_id, self._caller.cause),
         )
         try:
             with deadline(action.deadline):

@@ -20,7 +20,7 @@ from domain.events import (
     RequestFailed,
     RequestSubmitted,
 )
-from domain.instant import epoch_seconds, from_text
+from domain.instant import epoch_seconds, from_text, to_text
 from domain.recorded import RecordedEvent
 from projections.intents import Put, View
 from projections.requests import shard_of
@@ -85,6 +85,12 @@ def _detail(recorded: RecordedEvent, event: Event) -> dict[str, Any]:
             told |= {"error": event.error.model_dump()}
         case CancelRequested() | RequestCancelled():
             told |= {"by": event.by, "reason": event.reason}
+        case ProgressReported():
+            told |= {"percent": event.percent, "message": event.message}
+        case OutputAppended():
+            told |= {"index": event.index}
+        case LeaseRenewed():
+            told |= {"lease_until": to_text(event.lease_until)}
         case _:
             pass
     return told

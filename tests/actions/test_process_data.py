@@ -64,7 +64,7 @@ def test_progress_is_told_every_thousand_rows_and_ends_with_what_was_made(proces
     assert ran.progress.percents == sorted(ran.progress.percents)
     assert 30 < ran.progress.percents[0] < 40
     assert ran.progress.percents[-1] == 100
-    assert ran.progress.reports[1][2] == {"rows_read": 2000, "rows_made": 0}
+    assert ran.progress.reports[1][1] == "2,000 rows read, 0 made"
 
 
 def test_a_cancelled_request_stops_in_the_middle_and_leaves_no_file() -> None:

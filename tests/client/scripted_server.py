@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Self
 
-from websockets.asyncio.server import Request, Response, Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from domain import exact_json
 from domain.instant import EPOCH, to_text

@@ -1,0 +1,287 @@
+"""However an action ends, the log says so; a worker that is late says nothing."""
+
+import signal
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, TypeAdapter
+
+from actions.context import Context
+from actions.outcomes import Permanent, Retry
+from actions.registry import Action, Mode, Registry
+from adapters import worker as module
+from adapters.event_store import EventStore
+from adapters.objects import Objects
+from adapters.request_queue import RequestQueue
+from adapters.tenant_views import TenantViews
+from adapters.work_tokens import WorkTokens
+from adapters.worker import Done, Worker
+from domain.commands import DEFAULT_RETRY, ExpireLease, RetryPolicy, Start
+from domain.errors import Rejected, Unavailable
+from domain.events import Failure
+from domain.state import Status
+from tests.adapters.conftest import Asking
+from tests.adapters.wrapped import Wrapped, client_error
+from tests.kit.clock import FakeClock
+from tests.kit.tables import Aws, moto_fixture
+
+aws = moto_fixture()
+
+LEASE = timedelta(seconds=30)
+LIMIT = timedelta(minutes=14)
+Act = Callable[[Any, Context], Any]
+Run = Callable[..., Done]
+
+
+class Answer(BaseModel):
+    """What an action may give back as well."""
+
+    n: int
+
+
+def action(run: Act, **policy: Any) -> Action:
+    given: dict[str, Any] = {
+        "mode": Mode.ASYNC,
+        "deadline": LIMIT,
+        "max_attempts": 3,
+        "retry": DEFAULT_RETRY,
+        "scope": None,
+    }
+    return Action(**{**given, "name": "act", "run": run, "input": TypeAdapter(dict[str, int]), **policy})
+
+
+@pytest.fixture
+def worker(
+    aws: Aws, queue: RequestQueue, objects: Objects, tokens: WorkTokens, clock: FakeClock, dynamodb: Any
+) -> Callable[..., Worker]:
+    def make(*actions: Action) -> Worker:
+        def views(tenant_id: str) -> TenantViews:
+            return TenantViews(dynamodb, aws.tables["Audit"], aws.tables["Metrics"], tenant_id)
+
+        registry = Registry({one.name: one for one in actions})
+        return Worker(queue, registry, lambda: objects, views, tokens, clock, LEASE)
+
+    return make
+
+
+@pytest.fixture
+def run(worker: Callable[..., Worker], asking: Asking) -> Run:
+    """Submit a request for an action and let a worker run it."""
+
+    def run(act: Act, *, asked: dict[str, Any] | None = None, limit: timedelta = LIMIT, **policy: Any) -> Done:
+        head = asking.ask(**{"action": "act", "payload": {}, **(asked or {})})
+        done = worker(action(act, **policy)).run(head.request_id, "w1", limit)
+        assert done is not None
+        return done
+
+    return run
+
+
+def test_a_result_completes_the_request(run: Run, queue: RequestQueue) -> None:
+    done = run(lambda payload, _: {"got": payload}, asked={"payload": {"a": 1}})
+    assert done.head.state.status is Status.COMPLETED
+    assert queue.result(done.head) == ({"got": {"a": 1}}, None)
+
+
+def test_a_model_is_a_result_too(run: Run, queue: RequestQueue) -> None:
+    assert queue.result(run(lambda *_: Answer(n=1)).head) == ({"n": 1}, None)
+
+
+def test_an_action_is_told_who_asks_and_gets_a_large_payload_whole(run: Run, asking: Asking) -> None:
+    seen: list[Context] = []
+    payload = {f"k{n}": n for n in range(3000)}
+
+    def act(got: Any, context: Context) -> Any:
+        seen.append(context)
+        return got == payload
+
+    done = run(act, asked={"payload": payload})
+    assert done.ended.result is True
+    assert (seen[0].tenant_id, seen[0].user_id, seen[0].attempt) == (asking.tenant_id, "ann", 1)
+    assert seen[0].request_id == done.head.request_id
+    key = seen[0].files.write("out.txt", b"hello", "text/plain")
+    assert seen[0].files.read(key) == b"hello"
+    for foreign in ("other/ann/x", f"{asking.tenant_id}/bob/x", f"{asking.tenant_id}/ann/../bob/x", "x"):
+        with pytest.raises(Permanent):
+            seen[0].files.read(foreign)
+
+
+def raising(error: Exception) -> Act:
+    def act(*_: object) -> Any:
+        raise error
+
+    return act
+
+
+def test_what_may_succeed_later_is_tried_again_when_the_policy_says(run: Run, clock: FakeClock) -> None:
+    policy = RetryPolicy(base=timedelta(seconds=8))
+    state = run(raising(Retry("busy")), retry=policy).head.state
+    assert (state.status, state.error) == (Status.RETRYING, Failure(code="ACTION_RETRY", message="busy"))
+    assert state.due_at == clock.now() + timedelta(seconds=4)  # half of it: the clock's jitter
+
+
+def test_an_action_may_say_when_it_is_to_be_tried_again(run: Run, clock: FakeClock) -> None:
+    state = run(raising(Retry("busy", after=timedelta(minutes=7)))).head.state
+    assert state.due_at == clock.now() + timedelta(minutes=7)
+
+
+def test_without_an_attempt_left_the_request_fails(run: Run) -> None:
+    state = run(raising(Retry("busy")), asked={"max_attempts": 1}).head.state
+    assert (state.status, state.error) == (Status.FAILED, Failure(code="ACTION_RETRY", message="busy"))
+
+
+def test_what_can_never_succeed_fails_at_once(run: Run) -> None:
+    state = run(raising(Permanent("no such column"))).head.state
+    assert (state.status, state.error) == (Status.FAILED, Failure(code="ACTION_FAILED", message="no such column"))
+
+
+def test_an_unexpected_error_is_tried_again_and_tells_the_user_nothing_of_it(run: Run) -> None:
+    done = run(raising(ZeroDivisionError("secret")))
+    assert done.head.state.status is Status.RETRYING
+    assert done.head.state.error == Failure(code="INTERNAL_ERROR", message="The action failed unexpectedly")
+    assert isinstance(done.ended.cause, ZeroDivisionError)
+
+
+def test_an_action_that_does_not_end_is_stopped_by_its_deadline(run: Run) -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    done = run(lambda *_: threading.Event().wait(), deadline=timedelta(milliseconds=20))
+    assert done.head.state.status is Status.RETRYING
+    assert done.head.state.error is not None
+    assert done.head.state.error.code == "TIMEOUT"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
+def test_what_is_left_of_the_functions_time_is_a_deadline_too(run: Run) -> None:
+    done = run(lambda *_: threading.Event().wait(), limit=timedelta(seconds=-5))
+    assert done.head.state.error is not None
+    assert done.head.state.error.code == "TIMEOUT"
+
+
+def test_a_payload_that_does_not_fit_the_action_fails_the_request(run: Run) -> None:
+    state = run(raising(AssertionError()), asked={"payload": {"a": "text"}}).head.state
+    assert state.status is Status.FAILED
+    assert state.error is not None
+    assert state.error.code == "VALIDATION_ERROR"
+    assert "text" not in state.error.message
+
+
+def test_an_action_that_this_deployment_does_not_have_fails_the_request(
+    worker: Callable[..., Worker], asking: Asking
+) -> None:
+    done = worker().run(asking.ask(action="gone").request_id, "w1", LIMIT)
+    assert done is not None
+    assert done.head.state.status is Status.FAILED
+    assert done.head.state.error is not None
+    assert done.head.state.error.code == "INVALID_ACTION"
+
+
+def nested(levels: int) -> Any:
+    return [nested(levels - 1)] if levels else []
+
+
+@pytest.mark.parametrize("result", [object(), {"x": float("nan")}, {1, 2}, "\ud800", nested(60), {("a",): 1}])
+def test_a_result_that_is_not_json_fails_the_request(run: Run, result: object) -> None:
+    state = run(lambda *_: result).head.state
+    assert state.status is Status.FAILED
+    assert state.error == Failure(code="ACTION_FAILED", message="The action's result is not JSON")
+
+
+@pytest.mark.parametrize("told", [{"x": object()}, {"x": "\ud800"}])
+def test_progress_that_is_not_json_fails_the_request(run: Run, told: dict[str, Any]) -> None:
+    for act in (lambda _, context: context.progress.report(1, details=told), lambda _, c: c.progress.output(told)):
+        state = run(act).head.state
+        assert state.status is Status.FAILED
+        assert state.error is not None
+        assert state.error.code == "VALIDATION_ERROR"
+
+
+def test_a_cancelled_request_ends_cancelled_whoever_asked(run: Run, queue: RequestQueue, clock: FakeClock) -> None:
+    def act(_: Any, context: Context) -> Any:
+        queue.cancel(queue.get(context.request_id), "bob", "enough")
+        clock.advance(1)
+        context.progress.report(50)
+        raise AssertionError("it was told to stop")
+
+    done = run(act)
+    assert done.ended.stopped
+    assert done.head.state.status is Status.CANCELLED
+
+
+def test_a_worker_that_was_taken_over_says_so_and_writes_nothing(
+    run: Run, queue: RequestQueue, events: EventStore, clock: FakeClock
+) -> None:
+    def act(_: Any, context: Context) -> Any:
+        clock.advance(by=LEASE)
+        head = queue.execute(ExpireLease(now=clock.now(), jitter=0), queue.get(context.request_id))
+        queue.execute(Start(now=clock.now(), worker_id="w2", lease_until=clock.now() + LEASE), head)
+        return "too late"
+
+    done = run(act)
+    assert done.ended.stopped
+    assert isinstance(done.ended.cause, Rejected)
+    newest = events.head(done.head.request_id)
+    assert (newest.state.status, newest.state.attempt, newest.state.worker_id) == (Status.PROCESSING, 2, "w2")
+
+
+def test_an_unavailable_log_while_reporting_does_not_end_the_work(run: Run, dynamodb: Wrapped) -> None:
+    def act(_: Any, context: Context) -> Any:
+        dynamodb.fail("put_item", client_error("ThrottlingException"), times=2)
+        context.progress.report(10)
+        context.progress.report(20)
+        context.progress.report(30)
+        return "done"
+
+    assert run(act).head.state.status is Status.COMPLETED
+
+
+def test_an_unavailable_log_at_the_end_is_told_so_that_the_token_comes_again(
+    run: Run, queue: RequestQueue, dynamodb: Wrapped
+) -> None:
+    seen: list[str] = []
+
+    def act(_: Any, context: Context) -> Any:
+        seen.append(context.request_id)
+        dynamodb.fail("put_item", client_error("ThrottlingException"))
+        return "done"
+
+    with pytest.raises(Unavailable):
+        run(act)
+    assert queue.get(seen[0]).state.status is Status.PROCESSING
+    assert not [one for one in threading.enumerate() if one.name.startswith("lease-")]
+
+
+def test_the_last_report_is_there_before_the_final_event(run: Run, events: EventStore) -> None:
+    def act(_: Any, context: Context) -> Any:
+        for percent in range(0, 100, 5):
+            context.progress.report(percent)
+        return "done"
+
+    log = list(events.read(run(act).head.request_id))
+    assert [one.type for one in log[-2:]] == ["ProgressReported", "RequestCompleted"]
+    assert log[-2].snapshot().percent == 95
+
+
+def test_a_worker_without_work_says_so(worker: Callable[..., Worker]) -> None:
+    assert worker().run(None, "w1", LIMIT) is None
+
+
+def test_a_waiting_request_that_was_passed_over_gets_its_token_back(
+    worker: Callable[..., Worker], asking: Asking, clock: FakeClock, aws: Aws
+) -> None:
+    hint = asking.ask(action="act", delay=timedelta(seconds=60)).request_id
+    clock.advance(86400)
+    better = asking.ask(action="act", priority=9).request_id
+    asking.project()
+    aws.tokens()
+    done = worker(action(lambda *_: "done")).run(hint, "w1", LIMIT)
+    assert done is not None
+    assert done.head.request_id == better
+    assert aws.tokens() == [f'{{"request_id":"{hint}"}}']
+
+
+def test_an_action_that_is_gone_has_the_default_policy() -> None:
+    assert module.retry_policy(Registry({}), "gone") is DEFAULT_RETRY

@@ -1,0 +1,227 @@
+"""Every kind of frame is answered as the protocol says, within what its sender may see and do."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from domain.commands import Start
+from domain.instant import from_text, to_text
+from handlers import bootstrap, message
+from handlers import connect as connect_handler
+from tests.handlers.conftest import Connect, RecordedSockets, frame_event
+from tests.kit.clock import FakeClock
+
+Project = Callable[[], None]
+
+
+def started(request_id: str) -> None:
+    """Let a worker have the request."""
+    now = bootstrap.CLOCK.now()
+    command = Start(now=now, worker_id="w", lease_until=now + timedelta(seconds=30))
+    bootstrap.queue().execute(command, bootstrap.queue().get(request_id))
+
+
+def completed(request_id: str, result: Any) -> None:
+    """Let a worker complete the request."""
+    started(request_id)
+    bootstrap.queue().complete(bootstrap.queue().get(request_id), 1, result)
+
+
+def test_a_sync_action_is_answered_in_the_reply(connect: Connect) -> None:
+    payload = {"n": 9007199254740993, "text": "é\u2028", "_metadata": [None]}
+    assert connect().say("submit", action="echo", payload=payload) == {"type": "response", "data": payload}
+    assert connect().say("submit", action="echo", payload=None) == {"type": "response"}
+
+
+def test_an_async_action_is_acknowledged_and_its_sender_watches_it(connect: Connect, clock: FakeClock) -> None:
+    ann = connect()
+    ack = ann.say("submit", action="echo_async", payload={"a": 1})
+    request_id = ack.pop("request_id")
+    assert ack == {"type": "ack", "status": "PENDING", "version": 1, "duplicate": False}
+    assert list(bootstrap.subscriptions().watchers(f"request#{request_id}", clock.now())) == [ann.connection_id]
+
+
+def test_who_does_not_want_to_watch_does_not(connect: Connect, clock: FakeClock) -> None:
+    request_id = connect().submit(subscribe=False)
+    assert list(bootstrap.subscriptions().watchers(f"request#{request_id}", clock.now())) == []
+
+
+def test_one_key_is_one_request_of_one_user(connect: Connect) -> None:
+    ann = connect()
+    request_id = ann.submit(idempotency_key="k", payload=1)
+    again = ann.say("submit", action="echo_async", idempotency_key="k", payload=1)
+    assert (again["request_id"], again["duplicate"]) == (request_id, True)
+    other = ann.say("submit", action="echo_async", idempotency_key="k", payload=2)
+    assert (other["type"], other["code"]) == ("error", "CONFLICT")
+    assert connect("bob").submit(idempotency_key="k", payload=1) != request_id
+
+
+def test_a_request_keeps_what_was_asked_of_it(connect: Connect, clock: FakeClock) -> None:
+    request_id = connect().submit(priority=9, delay_s=60, max_attempts=7, metadata={"a": "b"})
+    state = connect().say("get", request_id=request_id)["state"]
+    assert (state["priority"], state["max_attempts"]) == (9, 7)
+    assert from_text(state["due_at"]) == clock.now() + timedelta(seconds=60)
+
+
+def test_subscribing_gives_every_event_after_a_version_and_the_state(connect: Connect, clock: FakeClock) -> None:
+    request_id = connect().submit(subscribe=False)
+    started(request_id)
+    ann = connect()
+    answer = ann.say("subscribe", request_id=request_id)
+    assert (answer["type"], answer["request_id"], answer["version"]) == ("subscribed", request_id, 2)
+    assert answer["state"]["status"] == "PROCESSING"
+    assert [event["type"] for event in answer["events"]] == ["RequestSubmitted", "AttemptStarted"]
+    assert set(answer["events"][0]) == {"version", "type", "at", "data"}
+    assert [event["version"] for event in ann.say("subscribe", request_id=request_id, after=1)["events"]] == [2]
+    assert ann.say("subscribe", request_id=request_id, after=2)["events"] == []
+    assert ann.say("subscribe", request_id=request_id, after=3)["code"] == "VALIDATION_ERROR"
+    assert list(bootstrap.subscriptions().watchers(f"request#{request_id}", clock.now())) == [ann.connection_id]
+
+
+def test_unsubscribing_ends_the_watch(connect: Connect, clock: FakeClock) -> None:
+    request_id = connect().submit()
+    for _ in range(2):
+        assert connect().say("unsubscribe", request_id=request_id) == {"type": "unsubscribed"}
+    assert list(bootstrap.subscriptions().watchers(f"request#{request_id}", clock.now())) == []
+
+
+def test_a_user_watches_what_is_theirs_and_a_reader_the_tenant(connect: Connect, tenant: str) -> None:
+    own, others, all_of_it = f"user#{tenant}#ann", f"user#{tenant}#bob", f"tenant#{tenant}"
+    ann, reader = connect(), connect("eve", "tenant:read")
+    assert ann.say("subscribe", topic=own)["topic"] == own
+    assert ann.say("unsubscribe", topic=own) == {"type": "unsubscribed"}
+    for topic in (others, all_of_it):
+        assert ann.say("subscribe", topic=topic)["code"] == "FORBIDDEN"
+        assert reader.say("subscribe", topic=topic)["topic"] == topic
+    for topic in ("tenant#other", "user#other#ann"):
+        assert reader.say("subscribe", topic=topic)["code"] == "NOT_FOUND"
+    for topic in ("request#x", "x", "user#a", "tenant#a#b#c"):
+        assert reader.say("subscribe", topic=topic)["code"] == "VALIDATION_ERROR"
+
+
+def test_a_waiting_request_is_cancelled_at_once_and_a_running_one_is_asked(connect: Connect) -> None:
+    waiting, running = connect().submit(), connect().submit()
+    started(running)
+    ack = connect().say("cancel", request_id=waiting, reason="enough")
+    assert ack == {"type": "ack", "request_id": waiting, "status": "CANCELLED", "version": 2}
+    assert connect().say("cancel", request_id=waiting) == ack
+    assert connect().say("cancel", request_id=running)["status"] == "PROCESSING"
+
+
+def test_a_request_that_has_ended_cannot_be_cancelled(connect: Connect) -> None:
+    request_id = connect().submit()
+    completed(request_id, 1)
+    answer = connect().say("cancel", request_id=request_id)
+    assert (answer["code"], answer["details"]) == ("ALREADY_FINAL", {"status": "COMPLETED"})
+    assert answer["request_id"] == request_id
+
+
+def test_getting_tells_the_state_now_or_as_it_was(connect: Connect) -> None:
+    request_id = connect().submit()
+    completed(request_id, {"n": 1})
+    now = connect().say("get", request_id=request_id)
+    assert (now["type"], now["version"], now["state"]["status"], now["result"]) == ("request", 3, "COMPLETED", {"n": 1})
+    before = connect().say("get", request_id=request_id, at_version=1)
+    assert (before["version"], before["state"]["status"], "result" in before) == (1, "PENDING", False)
+    assert connect().say("get", request_id=request_id, at_version=4)["code"] == "NOT_FOUND"
+
+
+def test_a_large_result_is_behind_a_link(connect: Connect) -> None:
+    request_id = connect().submit()
+    completed(request_id, "x" * 50_000)
+    answer = connect().say("get", request_id=request_id)
+    assert "result" not in answer
+    assert "Signature" in answer["result_url"]
+
+
+def test_history_is_read_in_pages(connect: Connect) -> None:
+    request_id = connect().submit()
+    completed(request_id, 1)
+    first = connect().say("history", request_id=request_id, limit=2)
+    assert ([event["version"] for event in first["events"]], first["next"]) == ([1, 2], 2)
+    rest = connect().say("history", request_id=request_id, after=first["next"])
+    assert ([event["version"] for event in rest["events"]], "next" in rest) == ([3], False)
+
+
+def test_a_list_shows_ones_own_and_with_the_scope_the_tenants(connect: Connect, project: Project) -> None:
+    by_ann, by_bob = connect().submit(), connect("bob").submit()
+    connect("ann", of="elsewhere").submit()
+    connect().say("cancel", request_id=by_ann)
+    project()
+    assert [item["request_id"] for item in connect().say("list")["items"]] == [by_ann]
+    assert connect().say("list", scope="tenant")["code"] == "FORBIDDEN"
+    reader = connect("eve", "tenant:read")
+    everything = reader.say("list", scope="tenant")["items"]
+    assert {item["request_id"] for item in everything} == {by_ann, by_bob}
+    assert set(everything[0]) == {"request_id", "user_id", "version", "state"}
+    cancelled = reader.say("list", scope="tenant", status="CANCELLED")["items"]
+    assert [item["request_id"] for item in cancelled] == [by_ann]
+    assert reader.say("list")["items"] == []
+
+
+def test_a_list_goes_on_from_its_cursor(connect: Connect, project: Project, clock: FakeClock) -> None:
+    made = []
+    for _ in range(3):
+        made.append(connect().submit())
+        clock.advance(1)
+    project()
+    first = connect().say("list", limit=2)
+    rest = connect().say("list", limit=2, cursor=first["cursor"])
+    assert [item["request_id"] for page in (first, rest) for item in page["items"]] == made[::-1]
+
+
+def test_metrics_are_the_tenants_exact_counts(connect: Connect, project: Project, clock: FakeClock) -> None:
+    for user in ("ann", "bob"):
+        connect(user).submit()
+    project()
+    period = {"from": to_text(clock.now() - timedelta(hours=1)), "to": to_text(clock.now() + timedelta(hours=1))}
+    assert connect().say("metrics", **period)["code"] == "FORBIDDEN"
+    reader = connect("eve", "tenant:read")
+    answer = reader.say("metrics", **period)
+    assert (answer["type"], answer["totals"]["submitted"], len(answer["rows"])) == ("metrics", 2, 1)
+    assert reader.say("metrics", **period, action="delay")["rows"] == []
+    backwards = {"from": period["to"], "to": period["from"]}
+    assert reader.say("metrics", **backwards)["code"] == "VALIDATION_ERROR"
+    years = {"from": period["from"], "to": to_text(clock.now() + timedelta(days=60))}
+    assert reader.say("metrics", **years)["code"] == "VALIDATION_ERROR"
+
+
+def test_the_audit_of_a_request_has_all_its_events_and_of_a_day_the_tenants(
+    connect: Connect, project: Project, clock: FakeClock
+) -> None:
+    request_id = connect().submit()
+    connect().say("cancel", request_id=request_id, reason="enough")
+    project()
+    first = connect().say("audit", request_id=request_id, limit=1)
+    rest = connect().say("audit", request_id=request_id, cursor=first["cursor"])
+    items = first["items"] + rest["items"]
+    assert [item["type"] for item in items] == ["RequestSubmitted", "RequestCancelled"]
+    assert "cursor" not in rest
+    day = clock.now().date().isoformat()
+    assert connect().say("audit", day=day)["code"] == "FORBIDDEN"
+    reader = connect("eve", "tenant:read")
+    answer = reader.say("audit", day=day)
+    assert {"RequestSubmitted", "RequestCancelled"} <= {item["type"] for item in answer["items"]}
+    page = reader.say("audit", day=day, limit=1)
+    assert page["items"] + reader.say("audit", day=day, cursor=page["cursor"])["items"] == answer["items"]
+
+
+def test_a_ping_is_answered_with_the_time_and_noted_as_activity(connect: Connect, clock: FakeClock) -> None:
+    ann = connect()
+    assert ann.say("ping") == {"type": "pong", "at": to_text(clock.now())}
+    assert bootstrap.connections().get(ann.connection_id, clock.now()) is None
+    opened = frame_event(None, ann.claims, ann.connection_id)
+    assert connect_handler.handler(opened, None) == {"statusCode": 200}
+    clock.advance(60)
+    ann.say("ping")
+    connection = bootstrap.connections().get(ann.connection_id, clock.now())
+    assert connection is not None
+    assert connection.last_active_at == clock.now()
+
+
+def test_a_client_that_has_gone_needs_no_answer(connect: Connect, sockets: RecordedSockets, clock: FakeClock) -> None:
+    ann = connect()
+    sockets.gone.add(ann.connection_id)
+    for claims in (ann.claims, {**ann.claims, "ends_at": to_text(clock.now())}):
+        assert message.handler(frame_event('{"type":"ping"}', claims, ann.connection_id), None) == {"statusCode": 200}
+    assert (sockets.sent, sockets.closed) == ([], [])

@@ -1,0 +1,107 @@
+"""A token wakes a worker; it comes again only when the world below failed. A turn of the sweeper says what it did."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.errors import Unavailable
+from handlers import bootstrap, sweep, work
+from tests.handlers.conftest import MARKER, Connect, RecordedSockets
+from tests.kit.clock import FakeClock
+from tests.kit.tables import moto_fixture
+
+aws = moto_fixture()
+
+Project = Callable[[], None]
+
+
+class Invocation:
+    """What Lambda tells of an invocation with a minute left."""
+
+    aws_request_id = "a1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """A minute."""
+        return 60_000
+
+
+def token(body: str, count: str = "1") -> dict[str, Any]:
+    return {"messageId": "m1", "body": body, "attributes": {"ApproximateReceiveCount": count}}
+
+
+def deliver(*tokens: dict[str, Any]) -> list[str]:
+    """The tokens that are to come again."""
+    answer = work.handler({"Records": tokens}, Invocation())
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def naming(request_id: str) -> dict[str, Any]:
+    return token(f'{{"request_id":"{request_id}"}}')
+
+
+def test_a_token_leads_to_a_result(connect: Connect) -> None:
+    request_id = connect().submit(payload={"a": 1})
+    assert deliver(naming(request_id)) == []
+    answer = connect().say("get", request_id=request_id)
+    assert (answer["state"]["status"], answer["result"]) == ("COMPLETED", {"a": 1})
+
+
+def test_a_token_without_work_is_spent(connect: Connect) -> None:
+    request_id = connect().submit()
+    assert deliver(naming(request_id), naming(request_id), naming("unknown")) == []
+    assert connect().say("get", request_id=request_id)["state"]["attempt"] == 1
+
+
+@pytest.mark.parametrize("body", ["", "x", "[]", "{}", "null", '{"request_id":null}'])
+def test_an_unreadable_token_still_wakes_a_worker(connect: Connect, project: Project, body: str) -> None:
+    request_id = connect().submit()
+    project()
+    assert deliver(token(body)) == []
+    assert connect().say("get", request_id=request_id)["state"]["status"] == "COMPLETED"
+
+
+def test_a_token_comes_again_when_the_world_below_fails(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    request_id = connect().submit()
+
+    class Down:
+        def run(self, *_: object) -> None:
+            raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "_worker", Down)
+        assert deliver(naming(request_id)) == ["m1"]
+    assert deliver(naming(request_id)) == []
+
+
+def test_a_token_that_comes_again_is_another_claim(connect: Connect, clock: FakeClock) -> None:
+    request_id = connect().submit()
+    first = bootstrap.queue().claim(request_id, "m1/1", timedelta(seconds=30))
+    assert first is not None
+    assert deliver(token(f'{{"request_id":"{request_id}"}}', count="2")) == []
+    assert bootstrap.queue().get(request_id) == first.head
+    assert clock.now() < first.head.state.lease_until
+
+
+def test_neither_payload_nor_result_is_logged(connect: Connect, log: Callable[[], str]) -> None:
+    for payload in ({"seconds": MARKER}, {MARKER: 1}):
+        connect().say("submit", action="delay", payload=payload)
+    request_id = connect().submit(payload=MARKER)
+    deliver(naming(request_id))
+    assert request_id in log()
+    assert MARKER not in log()
+
+
+def test_a_turn_of_the_sweeper_finds_a_lost_worker(
+    connect: Connect, project: Project, clock: FakeClock, sockets: RecordedSockets
+) -> None:
+    request_id = connect().submit()
+    bootstrap.queue().claim(request_id, "w", timedelta(seconds=30))
+    project()
+    clock.advance(30)
+    assert sweep.handler({}, None)["leases_expired"] == 1
+    assert connect().say("get", request_id=request_id)["state"]["status"] == "RETRYING"
+    assert sockets.closed == []
+    project()
+    assert sweep.handler({}, None)["leases_expired"] == 0

@@ -1,0 +1,28 @@
+"""Who is there: connections that open and close, and what they watch."""
+
+from datetime import timedelta
+
+from domain.connection import Connection, opened
+from domain.identity import TENANT_READ, Identity
+from domain.subscription import subscription
+from tests.kit.requests import Whose
+from tests.kit.world import World
+
+ANN = Whose()
+
+
+def identity(world: World, whose: Whose = ANN) -> Identity:
+    """Who somebody is, for an hour from now."""
+    return Identity(whose.tenant_id, whose.user_id, frozenset({TENANT_READ}), world.clock.now() + timedelta(hours=1))
+
+
+def connect(world: World, connection_id: str, whose: Whose = ANN) -> Connection:
+    """Open a connection now."""
+    connection = opened(connection_id, identity(world, whose), world.clock.now(), "127.0.0.1", "tests")
+    world.connections.save(connection)
+    return connection
+
+
+def watch(world: World, connection_id: str, topic: str, whose: Whose = ANN) -> None:
+    """Let a connection watch a topic from now on."""
+    world.subscriptions.subscribe(subscription(topic, connection_id, identity(world, whose), world.clock.now()))

@@ -1,0 +1,178 @@
+"""The stack's tables, buckets and queue, made as template.yaml has them.
+
+`on_moto()` makes all of it in this process; `make_tables(client)` makes the tables on any endpoint that speaks
+DynamoDB. In a conftest: `aws = moto_fixture()`.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tests.kit.template import environment, resources
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+REGION: Final = "us-east-1"
+SERVICE: Final = "streamer"
+TABLES: Final = ("Events", "Requests", "Connections", "Subscriptions", "Tickets", "Audit", "Metrics")
+GIVEN: Final[Mapping[str, str]] = {"TokenIssuer": "tests", "TokenKey": "a-key-of-the-tests-of-32-characters!"}
+CREDENTIALS: Final[Mapping[str, str]] = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",  # else newer botocores ask for a stream at a host moto does not know
+}
+_FOREIGN: Final = ("AWS_", "POWERTOOLS_")
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """A stack without functions: its clients, its names, and the environment that its functions would be given."""
+
+    dynamodb: "DynamoDBClient"
+    streams: "DynamoDBStreamsClient"
+    s3: "S3Client"
+    sqs: "SQSClient"
+    tables: Mapping[str, str]
+    payload_bucket: str
+    failures_bucket: str
+    queue_url: str
+    environment: Mapping[str, str]
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table (by its short name: Events, Requests, …) in DynamoDB's form."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.tables[table], ConsistentRead=True)
+        return [dict(row) for page in pages for row in page["Items"]]
+
+    def objects(self, bucket: str) -> dict[str, bytes]:
+        """Every object of a bucket by its key."""
+        listed = self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        return {one["Key"]: self.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed}
+
+    def tokens(self) -> list[str]:
+        """The bodies of the messages that the work queue has to hand out; takes them."""
+        bodies: list[str] = []
+        while messages := self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [message["Body"] for message in messages]
+        return bodies
+
+
+def make_tables(client: "DynamoDBClient", prefix: str = "streamer") -> dict[str, str]:
+    """Make all tables; their names by short name (Events, Requests, …). Rows stay when their time to live is over."""
+    names: dict[str, str] = {}
+    for logical_id, properties in resources("AWS::DynamoDB::Table").items():
+        short = logical_id.removesuffix("Table")
+        names[short] = f"{prefix}-{short}"
+        wanted: dict[str, Any] = {
+            name: properties[name]
+            for name in ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+            if name in properties
+        }
+        if "StreamSpecification" in properties:
+            wanted["StreamSpecification"] = {"StreamEnabled": True, **properties["StreamSpecification"]}
+        client.create_table(TableName=names[short], **wanted)
+    return names
+
+
+def delete_tables(client: "DynamoDBClient", names: Mapping[str, str]) -> None:
+    """Remove tables that were made."""
+    for name in names.values():
+        client.delete_table(TableName=name)
+
+
+def forget() -> None:
+    """Make the handlers build their parts anew, from the environment as it is now, and log to today's stdout."""
+    logging.root.manager.loggerDict.pop(SERVICE, None)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("handlers."):
+            for part in vars(module).values():
+                clear: Callable[[], None] | None = getattr(part, "cache_clear", None)
+                if clear:
+                    clear()
+
+
+@contextmanager
+def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let this process have these variables and nothing of the user's own AWS settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    with patch.dict(os.environ, {**kept, **variables}, clear=True):
+        forget()
+        try:
+            yield
+        finally:
+            forget()
+
+
+@contextmanager
+def on_moto(**variables: str) -> Iterator[Aws]:
+    """A whole stack in this process; `variables` go into the environment of the functions as well."""
+    with environment_of(CREDENTIALS), mock_aws(), patch("boto3.DEFAULT_SESSION", _session()):
+        dynamodb, s3, sqs = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("sqs")
+        tables = make_tables(dynamodb)
+        buckets = {logical_id: f"streamer-{logical_id.lower()}" for logical_id in resources("AWS::S3::Bucket")}
+        for bucket in buckets.values():
+            s3.create_bucket(Bucket=bucket)
+        queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in resources("AWS::SQS::Queue")}
+        names = {**GIVEN, **buckets, **queues, **{f"{short}Table": name for short, name in tables.items()}}
+        given = environment(names) | {"MANAGEMENT_ENDPOINT": "http://127.0.0.1:9", **variables}
+        with environment_of({**CREDENTIALS, **given}):
+            yield Aws(
+                dynamodb=dynamodb,
+                streams=boto3.client("dynamodbstreams"),
+                s3=s3,
+                sqs=sqs,
+                tables=tables,
+                payload_bucket=buckets["PayloadBucket"],
+                failures_bucket=buckets["FailuresBucket"],
+                queue_url=queues["WorkQueue"],
+                environment=given,
+            )
+
+
+class _Session(boto3.Session):
+    """A session that makes each client once: that takes longer than all the calls of most tests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clients: dict[Any, Any] = {}
+
+    def client(self, service_name: str, *arguments: Any, **options: Any) -> Any:
+        key = (service_name, arguments, tuple(sorted(options.items(), key=lambda option: option[0])))
+        if key not in self._clients:
+            self._clients[key] = super().client(service_name, *arguments, **options)  # type: ignore[call-overload]
+        return self._clients[key]
+
+
+@cache
+def _session() -> boto3.Session:
+    """One session for all stacks in this process."""
+    return _Session()
+
+
+def moto_fixture(**variables: str) -> Any:
+    """A fixture that gives each test a whole stack of its own, in this process."""
+
+    @pytest.fixture
+    def aws() -> Iterator[Aws]:
+        with on_moto(**variables) as made:
+            yield made
+
+    return aws

@@ -1,0 +1,156 @@
+"""What template.yaml promises: nothing is lost quietly, nothing is allowed needlessly, nothing is missing."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from handlers.settings import Settings
+from tests.template.template import FUNCTIONS, ROOT, TABLES, TEMPLATE, of_type, sources
+
+STREAMS = sources("DynamoDB")
+
+
+def module_of(function: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()
+
+
+def test_there_are_streams_and_functions_to_check() -> None:
+    assert len(STREAMS) >= 4
+    assert len(FUNCTIONS) == 9
+    assert len(TABLES) == 7
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_failed_batch_is_cut_down_tried_again_and_set_aside_in_the_end(stream: str) -> None:
+    mapping = STREAMS[stream]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 1 <= mapping["MaximumRetryAttempts"] <= 100
+    assert 60 <= mapping["MaximumRecordAgeInSeconds"] < 24 * 60 * 60, "the stream forgets after a day"
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"GetAtt": "FailuresBucket.Arn"}
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_stream_wakes_a_function_only_for_rows_that_come_or_go(stream: str) -> None:
+    mapping = STREAMS[stream]
+    (chosen,) = mapping["FilterCriteria"]["Filters"]
+    from_log = mapping["Stream"] == {"GetAtt": "EventsTable.StreamArn"}
+    assert json.loads(chosen["Pattern"]) == {"eventName": ["INSERT"] if from_log else ["INSERT", "REMOVE"]}
+
+
+def test_a_stream_has_at_most_two_readers() -> None:
+    readers = Counter(mapping["Stream"]["GetAtt"] for mapping in STREAMS.values())
+    assert max(readers.values()) <= 2
+
+
+def test_a_table_that_a_projection_writes_does_not_wake_that_projection() -> None:
+    streamed = {name for name, table in TABLES.items() if "StreamSpecification" in table["Properties"]}
+    assert streamed == {"EventsTable", "ConnectionsTable", "SubscriptionsTable"}
+    assert TABLES["EventsTable"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_named_after_its_module_and_its_handler_is_there(function: str) -> None:
+    module, _, name = FUNCTIONS[function]["Handler"].rpartition(".")
+    assert module == f"handlers.{module_of(function)}"
+    assert callable(getattr(import_module(module), name))
+
+
+def test_every_module_with_a_handler_is_a_function() -> None:
+    found = {
+        path.stem
+        for path in (ROOT / "handlers").glob("*.py")
+        if re.search(r"^def handler\(", path.read_text(), re.MULTILINE)
+    }
+    assert found == {module_of(function) for function in FUNCTIONS}
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    for function, properties in FUNCTIONS.items():
+        for policy in properties.get("Policies", ()):
+            for statement in policy["Statement"]:
+                yield function, statement
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize(("function", "statement"), [*statements()])
+def test_a_function_may_do_named_things_to_named_resources(function: str, statement: dict[str, Any]) -> None:
+    assert statement["Effect"] == "Allow", function
+    for resource in listed(statement["Resource"]):
+        text = resource if isinstance(resource, str) else next(iter(resource.values()))
+        assert isinstance(text, str)
+        assert not text.startswith("*")
+    for action in listed(statement["Action"]):
+        assert "*" not in action
+
+
+def test_a_function_scans_no_table_but_the_sweeper_the_connections() -> None:
+    scans = [(function, s["Resource"]) for function, s in statements() if "dynamodb:Scan" in listed(s["Action"])]
+    assert scans == [("Sweep", {"GetAtt": "ConnectionsTable.Arn"})]
+
+
+def variables(properties: dict[str, Any]) -> set[str]:
+    return set(properties.get("Environment", {}).get("Variables", {}))
+
+
+def test_every_setting_has_its_variable_and_every_variable_its_setting() -> None:
+    given = variables(TEMPLATE["Globals"]["Function"]).union(*map(variables, FUNCTIONS.values()))
+    ours = {name for name in given if not name.startswith("POWERTOOLS_")}
+    assert ours == {field.name.upper() for field in fields(Settings)}
+
+
+def test_every_function_has_the_settings_without_which_it_does_not_start() -> None:
+    everywhere = dict.fromkeys(variables(TEMPLATE["Globals"]["Function"]), "1")
+    assert Settings.read(everywhere).events_table == "1"
+
+
+def test_only_functions_that_verify_tokens_have_the_key() -> None:
+    knowing = {function for function, properties in FUNCTIONS.items() if "TOKEN_KEY" in variables(properties)}
+    assert knowing == {"Authorize", "IssueTicket"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_rows_of_every_table_end(table: str) -> None:
+    ends = TABLES[table]["Properties"]["TimeToLiveSpecification"]
+    assert ends == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_what_cannot_be_made_again_outlives_the_stack_and_can_be_recovered(table: str) -> None:
+    made = TABLES[table]
+    kept = table in {"EventsTable", "AuditTable"}
+    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == (("Retain",) * 2 if kept else ("Delete",) * 2)
+    recovery = made["Properties"].get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
+    assert recovery is kept
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_costs_what_is_used_and_gets_its_name_from_the_stack(table: str) -> None:
+    properties = TABLES[table]["Properties"]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert "TableName" not in properties
+
+
+def test_a_token_stays_hidden_while_its_worker_runs() -> None:
+    queue = of_type("AWS::SQS::Queue")["WorkQueue"]["Properties"]
+    assert queue["VisibilityTimeout"] > FUNCTIONS["Work"]["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 3
+    (tokens,) = sources("SQS").values()
+    assert tokens["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert tokens["BatchSize"] == 1, "a token that waits behind another one would be late"
+
+
+def test_what_lies_in_the_failures_bucket_and_the_log_is_never_removed_with_the_stack() -> None:
+    assert TEMPLATE["Resources"]["FailuresBucket"]["DeletionPolicy"] == "Retain"
+    for bucket in of_type("AWS::S3::Bucket").values():
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
