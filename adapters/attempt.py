@@ -6,17 +6,16 @@ write tells whether the request was cancelled or taken over; the action hears of
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Concatenate, Final, ParamSpec, Self
 
 from actions.outcomes import Stopped
 from adapters.clock import Clock
 from adapters.request_queue import RequestQueue
 from domain import exact_json
-from domain.commands import AppendOutput, Command, RenewLease, ReportProgress
 from domain.errors import AlreadyFinal, AttemptOver, PayloadTooLarge, Unavailable
 from domain.recorded import Head
 
@@ -24,6 +23,7 @@ REPORT_INTERVAL_S: Final = 0.25
 CHUNK_LIMIT: Final = 16 * 1024  # bytes of JSON: what a push can carry along with others
 DETAILS_LIMIT: Final = 1024  # bytes of JSON: they travel in the event and again in the state
 _MESSAGE_LIMIT: Final = 256
+Told = ParamSpec("Told")
 
 
 class Attempt:
@@ -36,7 +36,7 @@ class Attempt:
         self._lease = lease
         self._clock = clock
         self._lock = threading.RLock()
-        self._pending: ReportProgress | None = None
+        self._pending: tuple[float, str | None, dict[str, Any] | None] | None = None
         self._written_at = float("-inf")
         self._outputs = 0
         self._stopped = threading.Event()
@@ -65,13 +65,7 @@ class Attempt:
         _require_size("details", details, DETAILS_LIMIT)
         percent = min(100.0, max(0.0, float(percent)))
         with self._lock:
-            self._pending = ReportProgress(
-                now=self._clock.now(),
-                attempt=self._attempt,
-                percent=percent,
-                message=text,
-                details=dict(details) if details else None,
-            )
+            self._pending = (percent, text, dict(details) if details else None)
             if self._clock.monotonic() - self._written_at >= REPORT_INTERVAL_S:
                 with suppress(Unavailable):  # still pending: the keeper writes it at its next turn
                     self._flush()
@@ -83,7 +77,7 @@ class Attempt:
         self._raise_if_stopped()
         with self._lock:
             self._flush()
-            self._write(AppendOutput(now=self._clock.now(), attempt=self._attempt, index=self._outputs, chunk=chunk))
+            self._write(self._queue.append_output, self._outputs, chunk)
             self._outputs += 1
         self._raise_if_stopped()
 
@@ -108,18 +102,20 @@ class Attempt:
 
     def _flush(self) -> None:
         if self._pending and not self._stopped.is_set():
-            self._write(self._pending)
+            self._write(self._queue.report_progress, *self._pending)
             self._pending = None
             self._written_at = self._clock.monotonic()
 
     def _renew(self) -> None:
-        now = self._clock.now()
-        if not self._stopped.is_set() and self._head.state.lease_until - now < self._lease * 2 / 3:
-            self._write(RenewLease(now=now, attempt=self._attempt, lease_until=now + self._lease))
+        left = self._head.state.lease_until - self._clock.now()
+        if not self._stopped.is_set() and left < self._lease * 2 / 3:
+            self._write(self._queue.renew_lease, self._lease)
 
-    def _write(self, command: Command) -> None:
+    def _write(
+        self, change: Callable[Concatenate[Head, int, Told], Head], *told: Told.args, **more: Told.kwargs
+    ) -> None:
         try:
-            self._head = self._queue.execute(command, self._head)
+            self._head = change(self._head, self._attempt, *told, **more)
         except (AttemptOver, AlreadyFinal):
             self._stopped.set()
         else:

@@ -1,7 +1,6 @@
 """The request queue: the door to requests, over the log and the requests view.
 
-Every change goes the same way: load the head, decide, append. A writer that lost the race to append loads the new
-head and decides again, so what the rules say is always said of the newest state.
+What changes a request takes the head that the caller has, however old, and gives the new one; a repeat gives the same.
 """
 
 from dataclasses import dataclass
@@ -12,19 +11,33 @@ from typing import Any, Final
 from adapters.clock import Clock, keyed_request_id
 from adapters.event_store import EventStore
 from adapters.objects import Objects, folder
+from adapters.request_log import NOBODY, RequestLog
 from adapters.request_view import Page, RequestView
 from domain import exact_json
-from domain.commands import Cancel, Command, Complete, Start, Submit
-from domain.errors import AlreadyFinal, Conflict, NotRunnable, Unavailable
-from domain.events import RequestCompleted, RequestSubmitted
+from domain.commands import (
+    DEFAULT_RETRY,
+    AcknowledgeCancel,
+    AppendOutput,
+    Cancel,
+    Command,
+    Complete,
+    Expire,
+    ExpireLease,
+    FailAttempt,
+    RenewLease,
+    ReportProgress,
+    RetryPolicy,
+    Start,
+    Submit,
+)
+from domain.errors import AlreadyFinal, NotRunnable, Unavailable
+from domain.events import Failure, RequestCompleted, RequestSubmitted
 from domain.instant import to_text
-from domain.recorded import Head, Origin, record
-from domain.request import decide
+from domain.recorded import Head, Origin
 from domain.state import Status
 from projections.intents import Wake
-from projections.requests import ready_key
+from projections.requests import READY, queue_key, ready_key
 
-_TRIES: Final = 4
 _CANDIDATES: Final = 3
 
 
@@ -63,6 +76,7 @@ class RequestQueue:
         self, events: EventStore, view: RequestView, objects: Objects, clock: Clock, retention: timedelta
     ) -> None:
         self._events = events
+        self._log = RequestLog(events, clock)
         self._view = view
         self._objects = objects
         self._clock = clock
@@ -97,27 +111,80 @@ class RequestQueue:
             metadata=submission.metadata,
         )
         # A new id needs no read: the put itself finds out whether the request is there.
-        return self._execute(command, Head(request_id, origin=_origin(submission)))
+        head, is_new = self._log.execute(command, Head(request_id, origin=_origin(submission)))
+        return head, not is_new
 
     def get(self, request_id: str) -> Head:
         """The request as it is now; version 0 when there is none."""
         return self._events.head(request_id)
 
     def execute(self, command: Command, head: Head) -> Head:
-        """Carry out a command on a request whose head was loaded before, perhaps long ago; gives the new head."""
-        return self._execute(command, head)[0]
+        """Carry out any command."""
+        return self._log.execute(command, head)[0]
 
     def cancel(self, head: Head, by: str, reason: str | None) -> Head:
         """Stop a request, at once or as soon as its worker notices."""
         return self.execute(Cancel(now=self._clock.now(), by=by, reason=reason), head)
 
+    def report_progress(
+        self, head: Head, attempt: int, percent: float, message: str | None, details: dict[str, Any] | None
+    ) -> Head:
+        """Tell how far the attempt is."""
+        now = self._clock.now()
+        return self.execute(
+            ReportProgress(now=now, attempt=attempt, percent=percent, message=message, details=details), head
+        )
+
+    def append_output(self, head: Head, attempt: int, index: int, chunk: Any) -> Head:
+        """Add the chunk with this index to the attempt's output."""
+        return self.execute(AppendOutput(now=self._clock.now(), attempt=attempt, index=index, chunk=chunk), head)
+
+    def renew_lease(self, head: Head, attempt: int, lease: timedelta) -> Head:
+        """Keep the request for another lease."""
+        now = self._clock.now()
+        return self.execute(RenewLease(now=now, attempt=attempt, lease_until=now + lease), head)
+
     def complete(self, head: Head, attempt: int, result: Any) -> Head:
         """End a request with its result."""
-        origin = head.origin or _NOBODY
+        origin = head.origin or NOBODY
         key = f"{folder(origin.tenant_id, origin.user_id)}{head.request_id}/result-{attempt}.json"
         inline, reference = self._objects.store_large(key, result)
         command = Complete(now=self._clock.now(), attempt=attempt, result=inline, result_ref=reference)
         return self.execute(command, head)
+
+    def fail(
+        self,
+        head: Head,
+        attempt: int,
+        error: Failure,
+        *,
+        retryable: bool,
+        policy: RetryPolicy = DEFAULT_RETRY,
+        after: timedelta | None = None,
+    ) -> Head:
+        """End the attempt with an error; it is tried again if that may help and attempts are left."""
+        command = FailAttempt(
+            now=self._clock.now(),
+            attempt=attempt,
+            error=error,
+            retryable=retryable,
+            jitter=self._clock.jitter(),
+            policy=policy,
+            after=after,
+        )
+        return self.execute(command, head)
+
+    def acknowledge_cancel(self, head: Head, attempt: int) -> Head:
+        """Stop the attempt as it was asked to."""
+        return self.execute(AcknowledgeCancel(now=self._clock.now(), attempt=attempt), head)
+
+    def expire_lease(self, head: Head, policy: RetryPolicy) -> Head:
+        """End the attempt if its worker was silent for longer than its lease."""
+        return self.execute(ExpireLease(now=self._clock.now(), jitter=self._clock.jitter(), policy=policy), head)
+
+    def expire(self, head: Head) -> Head:
+        """End the request if its retention is about to end."""
+        return self.execute(Expire(now=self._clock.now()), head)
 
     def result(self, head: Head) -> tuple[Any, str | None]:
         """The result of a completed request, or the key of the object that holds it."""
@@ -154,8 +221,17 @@ class RequestQueue:
         """A tenant's requests, newest first."""
         return self._view.by_tenant(tenant_id, self._clock.now(), limit, cursor, status)
 
+    def list_by_status(self, status: Status, limit: int, cursor: str | None = None) -> Page:
+        """The requests of every tenant in a status: queued ones in the order they will run."""
+        return self._view.by_status(status, self._clock.now(), limit, cursor)
+
+    def position(self, head: Head) -> int | None:
+        """How many requests are ahead of one that may run at once; None for one that does not wait its turn."""
+        key = queue_key(head.state)
+        return self._view.queue.ahead_of(key) if key.startswith(READY) else None
+
     def _candidates(self, hinted: Head | None) -> list[str]:
-        ranked = [(entry.queue_key, entry.request_id) for entry in self._view.ready(_CANDIDATES)]
+        ranked = [(entry.queue_key, entry.request_id) for entry in self._view.queue.ready(_CANDIDATES)]
         if hinted and hinted.version and not hinted.state.is_final:
             own = (ready_key(hinted.state.priority, to_text(hinted.state.due_at)), hinted.request_id)
             ranked = [entry for entry in ranked if entry[1] != hinted.request_id] + [own]
@@ -173,24 +249,6 @@ class RequestQueue:
         if not isinstance(event, RequestSubmitted):
             raise Unavailable("the log does not start with a submission", request_id=request_id)
         return event
-
-    def _execute(self, command: Command, head: Head) -> tuple[Head, bool]:
-        for _ in range(_TRIES):
-            events = decide(command, head.state)
-            if not events:
-                return head, True
-            origin = head.origin or _NOBODY
-            recorded = record(events[0], head, self._clock.now(), self._clock.event_id(), origin)
-            try:
-                self._events.append(recorded)
-            except Conflict:
-                head = self._events.head(head.request_id)
-            else:
-                return Head.of(recorded), False
-        raise Unavailable("other writers were always first", request_id=head.request_id)
-
-
-_NOBODY: Final = Origin("", "")
 
 
 def _origin(submission: Submission) -> Origin:

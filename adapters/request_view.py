@@ -2,18 +2,18 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
 from adapters.items import from_item
+from adapters.queue_index import QueueIndex
 from domain import exact_json
 from domain.errors import InvalidFrame, InvalidJson, Unavailable
 from domain.instant import epoch_seconds, from_text, to_text
 from domain.state import RequestState, Status
-from projections.requests import READY, WAITING, status_shard
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,22 +43,13 @@ class Page:
     cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A request's entry in the StatusIndex."""
-
-    request_id: str
-    queue_key: str
-    expires_at: int
-
-
 class RequestView:
     """The door to the Requests table for readers."""
 
     def __init__(self, client: "DynamoDBClient", table: str, shards: int) -> None:
         self._client = client
         self._table = table
-        self._shards = shards
+        self.queue = QueueIndex(client, table, shards)
 
     def by_user(
         self, tenant_id: str, user_id: str, now: datetime, limit: int, cursor: str | None, status: Status | None
@@ -78,45 +69,12 @@ class RequestView:
         """The requests that were submitted over a connection, newest first."""
         return self._list("ConnectionIndex", "connection_id", connection_id, now, limit, cursor, status)
 
-    def ready(self, limit: int) -> list[Queued]:
-        """The best of the requests that may run at once: highest priority, then oldest."""
-        found = [
-            entry
-            for shard in range(self._shards)
-            for entry in self._queued(Status.PENDING, shard, f"{READY}#", f"{READY}$", limit)
-        ]
-        return sorted(found, key=lambda entry: entry.queue_key)[:limit]
-
-    def due(self, status: Status, until: str, limit: int) -> Iterator[Queued]:
-        """Waiting requests whose time came before the instant `until`, at most limit of each shard."""
-        for shard in range(self._shards):
-            yield from self._queued(status, shard, f"{WAITING}#", f"{WAITING}#{until}", limit)
-
-    def ready_since(self, priority_key: str, until: str, limit: int) -> Iterator[Queued]:
-        """Ready requests of one priority that were due before the instant `until`, at most limit of each shard."""
-        for shard in range(self._shards):
-            yield from self._queued(Status.PENDING, shard, priority_key, f"{priority_key}{until}", limit)
-
-    def leases_over(self, now: str, limit: int) -> Iterator[Queued]:
-        """Running requests whose lease ended before the instant `now`, at most limit of each shard."""
-        for shard in range(self._shards):
-            yield from self._queued(Status.PROCESSING, shard, "0", now, limit)
-
-    def _queued(self, status: Status, shard: int, low: str, high: str, limit: int) -> list[Queued]:
-        with translated("read queue", table=self._table, status=status):
-            page = self._client.query(
-                TableName=self._table,
-                IndexName="StatusIndex",
-                KeyConditionExpression="status_shard = :shard AND queue_key BETWEEN :low AND :high",
-                ExpressionAttributeValues={
-                    ":shard": {"S": status_shard(status, shard)},
-                    ":low": {"S": low},
-                    ":high": {"S": high},
-                },
-                Limit=limit,
-            )
-        rows = map(from_item, page["Items"])
-        return [Queued(row["request_id"], row["queue_key"], row["expires_at"]) for row in rows]
+    def by_status(self, status: Status, now: datetime, limit: int, cursor: str | None = None) -> Page:
+        """The requests of every tenant in a status, in the order of the queue."""
+        entries, following = self.queue.in_status(status, limit, cursor)
+        rows = self._rows([entry.request_id for entry in entries])
+        live = [row for row, ttl in rows if ttl > epoch_seconds(now) and row.state.status is status]
+        return Page(live, following)
 
     def _list(
         self,

@@ -12,12 +12,12 @@ from typing import Final
 from actions.registry import Registry
 from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
+from adapters.queue_index import Queued
 from adapters.request_queue import RequestQueue
-from adapters.request_view import Queued, RequestView
+from adapters.request_view import RequestView
 from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
 from adapters.worker import retry_policy
-from domain.commands import Expire, ExpireLease
 from domain.errors import Gone, Rejected, Unavailable, Undecodable
 from domain.instant import from_epoch, from_text, to_text
 from domain.request import EXPIRY_MARGIN
@@ -71,7 +71,7 @@ class Sweeper:
         return swept
 
     def _expire_leases(self, swept: Swept) -> None:
-        for entry in self._view.leases_over(to_text(self._clock.now()), _MOST):
+        for entry in self._view.queue.leases_over(to_text(self._clock.now()), _MOST):
             with _set_aside(swept):
                 if not self._ended_with_retention(entry, swept):
                     self._expire_lease(entry, swept)
@@ -79,17 +79,16 @@ class Sweeper:
     def _expire_lease(self, entry: Queued, swept: Swept) -> None:
         head = self._queue.get(entry.request_id)
         policy = retry_policy(self._registry, head.state.action)
-        command = ExpireLease(now=self._clock.now(), jitter=self._clock.jitter(), policy=policy)
-        swept.leases_expired += self._queue.execute(command, head).version > head.version
+        swept.leases_expired += self._queue.expire_lease(head, policy).version > head.version
 
     def _forgotten(self) -> Iterable[Queued]:
         """Requests whose token is overdue, or was never sent because it was too early."""
         now = self._clock.now()
         for status in (Status.PENDING, Status.RETRYING):
-            yield from self._view.due(status, to_text(now + TURN), _MOST)
+            yield from self._view.queue.due(status, to_text(now + TURN), _MOST)
         for priority in range(HIGHEST_PRIORITY, -1, -1):
             key = f"{READY}#{HIGHEST_PRIORITY - priority}#"
-            yield from self._view.ready_since(key, to_text(now - TURN), _MOST)
+            yield from self._view.queue.ready_since(key, to_text(now - TURN), _MOST)
 
     def _wake(self, entries: Iterable[Queued], swept: Swept) -> None:
         now = self._clock.now()
@@ -104,7 +103,7 @@ class Sweeper:
         if now < from_epoch(entry.expires_at) - EXPIRY_MARGIN:
             return False
         head = self._queue.get(entry.request_id)
-        swept.requests_expired += self._queue.execute(Expire(now=now), head).version > head.version
+        swept.requests_expired += self._queue.expire(head).version > head.version
         return True
 
     def _close_ended(self, swept: Swept) -> None:

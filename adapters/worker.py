@@ -18,7 +18,7 @@ from adapters.request_queue import Claim, RequestQueue
 from adapters.work_files import WorkFiles
 from adapters.work_tokens import WorkTokens
 from domain import exact_json
-from domain.commands import DEFAULT_RETRY, AcknowledgeCancel, FailAttempt, RetryPolicy
+from domain.commands import DEFAULT_RETRY, RetryPolicy
 from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected
 from domain.events import Failure
 from domain.recorded import Head
@@ -129,20 +129,18 @@ class Worker:
         head = attempt.finish()
         if ended.stopped:
             if head.state.cancel_requested:
-                return self._queue.execute(AcknowledgeCancel(now=self._clock.now(), attempt=attempt.number), head)
+                return self._queue.acknowledge_cancel(head, attempt.number)
             return head
         if ended.error is None:
             return self._queue.complete(head, attempt.number, ended.result)
-        command = FailAttempt(
-            now=self._clock.now(),
-            attempt=attempt.number,
-            error=ended.error,
+        return self._queue.fail(
+            head,
+            attempt.number,
+            ended.error,
             retryable=ended.retryable,
-            jitter=self._clock.jitter(),
             policy=retry_policy(self._registry, claim.submitted.action),
             after=ended.after,
         )
-        return self._queue.execute(command, head)
 
 
 def retry_policy(registry: Registry, action: str) -> RetryPolicy:

@@ -1,0 +1,43 @@
+"""The request log: carrying out commands on the event store.
+
+Every change goes the same way: load the head, decide, append. A writer that lost the race to append loads the new
+head and decides again, so what the rules say is always said of the newest state.
+"""
+
+from typing import Final
+
+from adapters.clock import Clock
+from adapters.event_store import EventStore
+from domain.commands import Command
+from domain.errors import Conflict, Unavailable
+from domain.recorded import Head, Origin, record
+from domain.request import decide
+
+NOBODY: Final = Origin("", "")
+_TRIES: Final = 4
+
+
+class RequestLog:
+    """The logs of all requests, as commands change them."""
+
+    def __init__(self, events: EventStore, clock: Clock) -> None:
+        self._events = events
+        self._clock = clock
+
+    def execute(self, command: Command, head: Head) -> tuple[Head, bool]:
+        """Carry out a command on a request whose head was loaded before, perhaps long ago.
+
+        Gives the head that it leads to, and whether it changed anything.
+        """
+        for _ in range(_TRIES):
+            events = decide(command, head.state)
+            if not events:
+                return head, False
+            recorded = record(events[0], head, self._clock.now(), self._clock.event_id(), head.origin or NOBODY)
+            try:
+                self._events.append(recorded)
+            except Conflict:
+                head = self._events.head(head.request_id)
+            else:
+                return Head.of(recorded), True
+        raise Unavailable("other writers were always first", request_id=head.request_id)
