@@ -1,6 +1,7 @@
 """An AWS client that a test watches and spoils: calls that fail, answers that are lost, writers that meet."""
 
 import threading
+from contextlib import nullcontext
 from collections.abc import Callable
 from typing import Any
 
@@ -18,11 +19,11 @@ def no_answer() -> ReadTimeoutError:
 
 
 class Wrapped:
-    """A client whose calls happen one at a time, as they do to one item of a table, and are kept in `calls`."""
+    """A client whose calls are kept in `calls`; they happen one at a time unless what is behind it sees to that."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, one_at_a_time: bool = True) -> None:
         self._client = client
-        self._lock = threading.Lock()
+        self._lock: Any = threading.Lock() if one_at_a_time else nullcontext()
         self._before: dict[str, list[Callable[[], object]]] = {}
         self._lost: dict[str, list[Exception]] = {}
         self._resent: dict[str, int] = {}
