@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.identity import Identity
+from domain.validity import require_aware, require_id
 
 CONNECTION_TTL: Final = timedelta(hours=24)
 ACTIVITY_INTERVAL: Final = timedelta(minutes=1)
@@ -23,6 +24,12 @@ class Connection:
     expires_at: datetime
     source_ip: str = ""
     user_agent: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("connection_id", "tenant_id", "user_id"):
+            require_id(field, getattr(self, field))
+        for field in ("connected_at", "last_active_at", "ends_at", "expires_at"):
+            require_aware(field, getattr(self, field))
 
 
 def opened(connection_id: str, identity: Identity, now: datetime, source_ip: str, user_agent: str) -> Connection:

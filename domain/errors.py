@@ -4,6 +4,7 @@ StreamerError
   Rejected            the caller asked for what the rules forbid  -> an error frame, never retried
     InvalidFrame      VALIDATION_ERROR
     InvalidJson       VALIDATION_ERROR
+    InvalidValue      VALIDATION_ERROR  what no store takes; the context names the field
     InvalidAction     INVALID_ACTION
     NotFound          NOT_FOUND       (also another tenant's)
     Unauthorized      UNAUTHORIZED
@@ -78,6 +79,12 @@ class InvalidJson(Rejected):
     """Text that is not JSON, or a value that JSON cannot hold."""
 
     message = "Not valid JSON"
+
+
+class InvalidValue(Rejected):
+    """A value that no store takes; the context names its field."""
+
+    message = "The value is not valid"
 
 
 class InvalidAction(Rejected):

@@ -14,10 +14,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_instant(moment: datetime) -> datetime:
     """The moment as an instant: in UTC, cut to the millisecond."""
-    if moment.tzinfo is None:
-        raise ValueError("an instant needs a time zone")
     try:
-        utc = moment.astimezone(UTC)
+        utc = _aware(moment).astimezone(UTC)
     except OverflowError as exc:
         raise ValueError("an instant is between the years 1 and 9999 in UTC") from exc
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
@@ -25,7 +23,7 @@ def to_instant(moment: datetime) -> datetime:
 
 def to_text(instant: datetime) -> str:
     """The instant as text, for example 2026-11-22T08:24:41.120Z."""
-    return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    return f"{_aware(instant).astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def from_text(text: str) -> datetime:
@@ -35,12 +33,18 @@ def from_text(text: str) -> datetime:
 
 def epoch_seconds(instant: datetime) -> int:
     """Whole seconds since 1970, rounded up: the form of DynamoDB's time to live."""
-    return -int(-instant.timestamp() // 1)
+    return -int(-_aware(instant).timestamp() // 1)
 
 
 def from_epoch(seconds: int) -> datetime:
     """The instant that whole seconds since 1970 stand for."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return moment
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(to_instant), PlainSerializer(to_text)]
