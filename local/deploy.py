@@ -27,8 +27,8 @@ class Token:
     audience: str
 
 
-def deploy(directory: Path, endpoint_url: str, token: Token) -> Mapping[str, str]:
-    """Build and deploy the template; the stack's outputs.
+def deploy(directory: Path, endpoint_url: str, token: Token, others: Mapping[str, str]) -> Mapping[str, str]:
+    """Build and deploy the template, with other parameters beside those that this machine needs; the stack's outputs.
 
     Errors: DeployFailed.
     """
@@ -39,6 +39,7 @@ def deploy(directory: Path, endpoint_url: str, token: Token) -> Mapping[str, str
         "TokenKey": token.key,
         "TokenIssuer": token.issuer,
         "TokenAudience": token.audience,
+        **others,
     }
     overrides = [f"ParameterKey={name},ParameterValue={value}" for name, value in parameters.items()]
     build = directory / "build"

@@ -48,18 +48,20 @@ def up(directory: Path = HOME, say: Callable[[str], None] = print) -> Stack:
 
     Errors: StackError; nothing is left running then.
     """
-    with _started(directory, say) as (running_emulator, stack):
+    with _started(directory, say, {}) as (running_emulator, stack):
         running_emulator.detach()
         return stack
 
 
 @contextlib.contextmanager
-def running(directory: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[Stack]:
+def running(directory: Path, say: Callable[[str], None] = lambda _: None, **parameters: str) -> Iterator[Stack]:
     """Start a stack in a directory of its own and stop it afterwards, also when this process is killed.
+
+    The parameters are the template's.
 
     Errors: StackError.
     """
-    with _started(directory, say) as (running_emulator, stack):
+    with _started(directory, say, parameters) as (running_emulator, stack):
         try:
             yield stack
         finally:
@@ -86,7 +88,9 @@ def find(directory: Path = HOME) -> Stack | None:
 
 
 @contextlib.contextmanager
-def _started(directory: Path, say: Callable[[str], None]) -> Iterator[tuple[emulator.Emulator, Stack]]:
+def _started(
+    directory: Path, say: Callable[[str], None], parameters: Mapping[str, str]
+) -> Iterator[tuple[emulator.Emulator, Stack]]:
     directory = directory.resolve()
     say("Starting the emulator of AWS")
     started = emulator.start(directory)
@@ -94,7 +98,7 @@ def _started(directory: Path, say: Callable[[str], None]) -> Iterator[tuple[emul
         (directory / "stack.json").unlink(missing_ok=True)
         say("Building and deploying the template")
         token = Token(key=secrets.token_hex(32), issuer="streamer-local", audience="streamer")
-        outputs = deploy(directory, started.endpoint_url, token)
+        outputs = deploy(directory, started.endpoint_url, token, parameters)
         stack = _describe(started, outputs, token)
         _check(stack)
         _write(directory / "stack.json", stack)

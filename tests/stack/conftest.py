@@ -24,8 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own, in a directory of its own."""
-    with running(tmp_path_factory.mktemp("stack")) as started:
+    """A stack of its own, in a directory of its own; a lost worker is noticed soon."""
+    with running(tmp_path_factory.mktemp("stack"), LeaseSeconds="5") as started:
         yield started
 
 
