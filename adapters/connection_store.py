@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from adapters.aws import CONDITION_FAILED, code_of, translated
 from adapters.items import from_item, to_item
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection
-from domain.errors import Conflict
+from domain.errors import Conflict, InvalidValue, Undecodable
 from domain.instant import epoch_seconds, from_epoch, from_text, to_text
 
 if TYPE_CHECKING:
@@ -33,13 +33,16 @@ class ConnectionStore:
                 self._client.put_item(
                     TableName=self._table,
                     Item=_to_row(connection),
-                    ConditionExpression="attribute_not_exists(connection_id) OR connected_at = :at",
-                    ExpressionAttributeValues={":at": {"S": to_text(connection.connected_at)}},
+                    ConditionExpression="attribute_not_exists(connection_id)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as exc:
                 if code_of(exc) != CONDITION_FAILED:
                     raise
-                raise Conflict(connection_id=connection.connection_id) from exc
+                # A repeat must not undo the activity that was noted since.
+                stored: Any = exc.response.get("Item", {})
+                if stored.get("connected_at", {}).get("S") != to_text(connection.connected_at):
+                    raise Conflict(connection_id=connection.connection_id) from exc
 
     def get(self, connection_id: str, now: datetime) -> Connection | None:
         """The connection, unless it is not there or its row has expired."""
@@ -54,7 +57,10 @@ class ConnectionStore:
             self._client.delete_item(TableName=self._table, Key=_key(connection_id))
 
     def delete_gone(self, connection_id: str, now: datetime) -> bool:
-        """Remove a connection that a post found gone, unless it is so young that its socket may still be opening."""
+        """Remove a connection that a post found gone, unless it is so young that its socket may still be opening.
+
+        Tells whether there is no connection now.
+        """
         with translated("delete gone connection", table=self._table, connection_id=connection_id):
             try:
                 self._client.delete_item(
@@ -62,11 +68,12 @@ class ConnectionStore:
                     Key=_key(connection_id),
                     ConditionExpression="connected_at < :young",
                     ExpressionAttributeValues={":young": {"S": to_text(now - YOUNG)}},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as exc:
                 if code_of(exc) != CONDITION_FAILED:
                     raise
-                return False
+                return "Item" not in exc.response
         return True
 
     def record_activity(self, connection: Connection, now: datetime) -> None:
@@ -79,9 +86,10 @@ class ConnectionStore:
                     TableName=self._table,
                     Key=_key(connection.connection_id),
                     UpdateExpression="SET last_active_at = :now, expires_at = :expires",
-                    ConditionExpression="attribute_exists(connection_id) AND last_active_at < :now",
+                    ConditionExpression="attribute_exists(connection_id) AND last_active_at <= :minute_ago",
                     ExpressionAttributeValues={
                         ":now": {"S": to_text(now)},
+                        ":minute_ago": {"S": to_text(now - ACTIVITY_INTERVAL)},
                         ":expires": {"N": str(epoch_seconds(now + CONNECTION_TTL))},
                     },
                 )
@@ -142,14 +150,17 @@ def _to_row(connection: Connection) -> dict[str, Any]:
 
 def _from_row(row: Any) -> Connection:
     values = from_item(row)
-    return Connection(
-        connection_id=values["connection_id"],
-        tenant_id=values["tenant_id"],
-        user_id=values["user_id"],
-        connected_at=from_text(values["connected_at"]),
-        last_active_at=from_text(values["last_active_at"]),
-        ends_at=from_text(values["ends_at"]),
-        expires_at=from_epoch(values["expires_at"]),
-        source_ip=values.get("source_ip", ""),
-        user_agent=values.get("user_agent", ""),
-    )
+    try:
+        return Connection(
+            connection_id=values["connection_id"],
+            tenant_id=values["tenant_id"],
+            user_id=values["user_id"],
+            connected_at=from_text(values["connected_at"]),
+            last_active_at=from_text(values["last_active_at"]),
+            ends_at=from_text(values["ends_at"]),
+            expires_at=from_epoch(values["expires_at"]),
+            source_ip=values.get("source_ip", ""),
+            user_agent=values.get("user_agent", ""),
+        )
+    except (KeyError, TypeError, ValueError, InvalidValue) as exc:
+        raise Undecodable("no connection", connection_id=values.get("connection_id")) from exc

@@ -11,6 +11,10 @@ from typing import Never
 from domain.errors import DeadlineExceeded
 
 
+class _Overrun(BaseException):
+    """Raised by the alarm: no Exception, so that neither botocore's retries nor an action's own handlers take it."""
+
+
 @contextmanager
 def deadline(limit: timedelta) -> Iterator[None]:
     """Raise DeadlineExceeded in the block once the limit has passed.
@@ -22,12 +26,14 @@ def deadline(limit: timedelta) -> Iterator[None]:
         raise RuntimeError("a deadline needs the main thread")
 
     def expire(number: int, frame: FrameType | None) -> Never:  # noqa: ARG001 - a signal handler's signature
-        raise DeadlineExceeded(f"no answer within {limit.total_seconds():g} s")
+        raise _Overrun
 
     before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, max(limit.total_seconds(), 0.001))
     try:
         yield
+    except _Overrun as exc:
+        raise DeadlineExceeded(f"no answer within {limit.total_seconds():g} s") from exc
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -15,6 +15,7 @@ from adapters.items import from_item, to_item
 from domain.errors import Conflict, NotFound, Undecodable
 from domain.instant import epoch_seconds, from_text
 from domain.recorded import Head, RecordedEvent
+from domain.validity import LONGEST_REQUEST_ID, require_id
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -32,6 +33,7 @@ class EventStore:
 
     def append(self, event: RecordedEvent) -> None:
         """Add the event at its version; Conflict when another writer's event is there."""
+        require_request_id(event.request_id)
         with translated("append", table=self._table, request_id=event.request_id, version=event.version):
             try:
                 self._client.put_item(
@@ -50,6 +52,7 @@ class EventStore:
 
     def head(self, request_id: str) -> Head:
         """Where the log of a request ends, read consistently; version 0 when there is none."""
+        require_request_id(request_id)
         with translated("head", table=self._table, request_id=request_id):
             page = self._client.query(
                 TableName=self._table,
@@ -63,6 +66,7 @@ class EventStore:
 
     def get(self, request_id: str, version: int) -> RecordedEvent:
         """The event at a version; NotFound when there is none."""
+        require_request_id(request_id)
         with translated("get", table=self._table, request_id=request_id, version=version):
             row = self._client.get_item(
                 TableName=self._table,
@@ -75,6 +79,7 @@ class EventStore:
 
     def read(self, request_id: str, after: int = 0, limit: int | None = None) -> Iterator[RecordedEvent]:
         """The events after a version in order, read consistently, page by page, at most limit of them."""
+        require_request_id(request_id)
         query: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "request_id = :id AND version > :after",
@@ -93,6 +98,11 @@ class EventStore:
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def require_request_id(request_id: str) -> None:
+    """InvalidValue for what is no request's id."""
+    require_id("request_id", request_id, LONGEST_REQUEST_ID)
 
 
 def to_row(event: RecordedEvent) -> dict[str, dict[str, Any]]:

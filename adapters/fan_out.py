@@ -21,6 +21,7 @@ from projections import fan_out
 from projections.intents import Send
 
 _THREADS: Final = 16
+BUDGET_S: Final = 15.0  # of posting for a batch, half of the function's time: what is left then is left to the clients
 
 
 @dataclass(slots=True)
@@ -56,7 +57,8 @@ class FanOut:
         queues: dict[str, list[Send]] = {}
         for send in sends:
             queues.setdefault(send.connection_id, []).append(send)
-        for outcome in self._pool.map(self._post_in_order, queues.values()):
+        until = self._clock.monotonic() + BUDGET_S
+        for outcome in self._pool.map(lambda queue: self._post_in_order(queue, until), queues.values()):
             posted.sent += outcome.sent
             posted.gone += outcome.gone
             posted.left += outcome.left
@@ -75,18 +77,26 @@ class FanOut:
                 posted.unreadable += 1
         return [[one.event for one in group] for group in by_request(delivered).values()]
 
-    def _post_in_order(self, sends: Sequence[Send]) -> Posted:
+    def _post_in_order(self, sends: Sequence[Send], until: float) -> Posted:
         posted = Posted()
         for place, send in enumerate(sends):
+            if self._clock.monotonic() > until:
+                posted.left += len(sends) - place
+                break
             try:
                 self._sockets.post(send.connection_id, send.text)
                 posted.sent += 1
             except Gone:
                 with suppress(Unavailable):  # the next post, or the sweeper, finds it gone again
-                    self._connections.delete_gone(send.connection_id, self._clock.now())
+                    self._remove(send.connection_id)
                 posted.gone += len(sends) - place
                 break
             except Unavailable:
                 posted.left += len(sends) - place
                 break
         return posted
+
+    def _remove(self, connection_id: str) -> None:
+        """Remove a connection that is gone, and its subscriptions: one may have been made after its row had gone."""
+        if self._connections.delete_gone(connection_id, self._clock.now()):
+            self._subscriptions.delete_by_connection(connection_id)

@@ -21,6 +21,7 @@ from projections.requests import READY, WAITING, status_shard
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_FEW: Final = 3  # entries of a shard in a first look at the queue
 _START: Final = "!"  # before and after every place in the queue
 _END: Final = "~"
 
@@ -50,10 +51,10 @@ class QueueIndex:
         found = list(islice(entries, limit + 1))
         return found[:limit], _told_place(found[limit - 1]) if len(found) > limit else None
 
-    def ready(self, limit: int) -> list[Queued]:
-        """The best of the requests that may run at once: highest priority, then oldest."""
-        shards = (self._queued(Status.PENDING, n, f"{READY}#", f"{READY}$", limit) for n in range(self._shards))
-        return list(islice(merge(*shards, key=_order), limit))
+    def ready(self, limit: int) -> Iterator[Queued]:
+        """The best of the requests that may run at once, highest priority, then oldest; read as far as asked for."""
+        shards = (self._queued(Status.PENDING, n, f"{READY}#", f"{READY}$", _FEW) for n in range(self._shards))
+        return islice(merge(*shards, key=_order), limit)
 
     def ahead_of(self, key: str) -> int:
         """How many requests that may run at once come before this place in the queue."""

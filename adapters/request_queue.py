@@ -3,9 +3,11 @@
 What changes a request takes the head that the caller has, however old, and gives the new one; a repeat gives the same.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import sha256
+from heapq import merge
 from typing import Any, Final
 
 from adapters.clock import Clock, keyed_request_id
@@ -30,15 +32,16 @@ from domain.commands import (
     Start,
     Submit,
 )
-from domain.errors import AlreadyFinal, NotRunnable, Unavailable
+from domain.errors import KeyReused, Rejected, Undecodable
 from domain.events import Failure, RequestCompleted, RequestSubmitted
 from domain.instant import to_text
 from domain.recorded import Head, Origin
 from domain.state import Status
+from projections.dispatch import RUNNABLE
 from projections.intents import Wake
 from projections.requests import READY, queue_key, ready_key
 
-_CANDIDATES: Final = 3
+_CANDIDATES: Final = 30  # tried at most: those at the front may all have been taken since the index was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,8 @@ class RequestQueue:
 
     def enqueue(self, request_id: str, submission: Submission) -> tuple[Head, bool]:
         """Take the request in; tells its head and whether it was there before. KeyReused if it is another one."""
+        if submission.idempotency_key is not None and self._is_over(self._events.head(request_id)):
+            raise KeyReused("the key's earlier request has expired; use another key")
         digest = _digest(submission.action, submission.payload)
         payload, reference = self._objects.store_large(
             f"{folder(submission.tenant_id, submission.user_id)}{request_id}/payload-{digest}.json", submission.payload
@@ -115,8 +120,13 @@ class RequestQueue:
         return head, not is_new
 
     def get(self, request_id: str) -> Head:
-        """The request as it is now; version 0 when there is none."""
-        return self._events.head(request_id)
+        """The request as it is now; version 0 when there is none, or what is left of it is kept no longer."""
+        head = self._events.head(request_id)
+        return Head(request_id) if self._is_over(head) else head
+
+    def _is_over(self, head: Head) -> bool:
+        """Whether a log has expired: DynamoDB removes its events days later, one by one and in no order."""
+        return head.version > 0 and head.state.expires_at <= self._clock.now()
 
     def execute(self, command: Command, head: Head) -> Head:
         """Carry out any command."""
@@ -182,9 +192,9 @@ class RequestQueue:
         """End the attempt if its worker was silent for longer than its lease."""
         return self.execute(ExpireLease(now=self._clock.now(), jitter=self._clock.jitter(), policy=policy), head)
 
-    def expire(self, head: Head) -> Head:
-        """End the request if its retention is about to end."""
-        return self.execute(Expire(now=self._clock.now()), head)
+    def expire(self, request_id: str) -> bool:
+        """End the request if its retention is about to end, or has; tells whether it did."""
+        return self._log.execute(Expire(now=self._clock.now()), self._events.head(request_id))[1]
 
     def result(self, head: Head) -> tuple[Any, str | None]:
         """The result of a completed request, or the key of the object that holds it."""
@@ -199,14 +209,12 @@ class RequestQueue:
         The hint is the request that the token names. It counts although the index may not show it yet, or shows it
         as waiting.
         """
-        hinted = self._events.head(hint) if hint else None
+        hinted = self._readable(hint) if hint else None
         for request_id in self._candidates(hinted):
-            head = hinted if hinted and request_id == hinted.request_id else self._events.head(request_id)
-            started = self._start(head, worker_id, lease)
-            if started:
-                passed_over = hinted and request_id != hinted.request_id and _waits(hinted, self._clock.now())
-                put_back = Wake(hinted.request_id, self._clock.now()) if hinted and passed_over else None
-                return Claim(started, self._submitted(request_id), put_back)
+            head = hinted if hinted and request_id == hinted.request_id else self._readable(request_id)
+            claim = self._start(head, worker_id, lease) if head else None
+            if claim:
+                return replace(claim, put_back=self._passed_over(hinted, request_id))
         return None
 
     def list_by_connection(self, connection_id: str, limit: int, cursor: str | None = None) -> Page:
@@ -230,37 +238,41 @@ class RequestQueue:
         key = queue_key(head.state)
         return self._view.queue.ahead_of(key) if key.startswith(READY) else None
 
-    def _candidates(self, hinted: Head | None) -> list[str]:
-        ranked = [(entry.queue_key, entry.request_id) for entry in self._view.queue.ready(_CANDIDATES)]
-        if hinted and hinted.version and not hinted.state.is_final:
-            own = (ready_key(hinted.state.priority, to_text(hinted.state.due_at)), hinted.request_id)
-            ranked = [entry for entry in ranked if entry[1] != hinted.request_id] + [own]
-        return [request_id for _, request_id in sorted(ranked)]
+    def _candidates(self, hinted: Head | None) -> Iterator[str]:
+        """The requests to try, best first, read as far as it takes to find one that starts."""
+        ranked = ((entry.queue_key, entry.request_id) for entry in self._view.queue.ready(_CANDIDATES))
+        if hinted is None or not hinted.version or hinted.state.is_final:
+            return (request_id for _, request_id in ranked)
+        own = (ready_key(hinted.state.priority, to_text(hinted.state.due_at)), hinted.request_id)
+        others = (entry for entry in ranked if entry[1] != hinted.request_id)
+        return (request_id for _, request_id in merge(others, [own]))
 
-    def _start(self, head: Head, worker_id: str, lease: timedelta) -> Head | None:
+    def _passed_over(self, hinted: Head | None, taken: str) -> Wake | None:
+        """The token of a request that still waits, if it led to another one: each keeps one until it has run."""
+        if hinted is None or hinted.request_id == taken or hinted.state.status not in RUNNABLE:
+            return None
+        return Wake(hinted.request_id, max(self._clock.now(), hinted.state.due_at))
+
+    def _readable(self, request_id: str) -> Head | None:
+        """The head of a candidate; None for a log that no code can read: it must not hold up the others."""
+        try:
+            return self.get(request_id)
+        except Undecodable:
+            return None
+
+    def _start(self, head: Head, worker_id: str, lease: timedelta) -> Claim | None:
         now = self._clock.now()
         try:
-            return self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
-        except (NotRunnable, AlreadyFinal):
+            # Read first: a worker that has started a request must be able to run it.
+            submitted = self._events.get(head.request_id, 1).event()
+            started = self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
+        except (Rejected, Undecodable):
             return None  # another worker was first, or the index is behind: the next candidate
-
-    def _submitted(self, request_id: str) -> RequestSubmitted:
-        event = self._events.get(request_id, 1).event()
-        if not isinstance(event, RequestSubmitted):
-            raise Unavailable("the log does not start with a submission", request_id=request_id)
-        return event
+        return Claim(started, submitted) if isinstance(submitted, RequestSubmitted) else None
 
 
 def _origin(submission: Submission) -> Origin:
     return Origin(submission.tenant_id, submission.user_id, submission.correlation_id, submission.causation_id)
-
-
-def _waits(head: Head, now: datetime) -> bool:
-    """Whether a request is due but was waiting before: only its own token leads a worker to it."""
-    state = head.state
-    return state.status is Status.RETRYING or (
-        state.status is Status.PENDING and state.submitted_at < state.due_at <= now
-    )
 
 
 def _digest(action: str, payload: Any) -> str:

@@ -144,6 +144,12 @@ def _row(values: Mapping[str, Any]) -> RequestRow:
     )
 
 
+def cursor_after(row: RequestRow) -> str:
+    """The cursor that leads on from a row of a list by user, tenant or connection."""
+    place = {"request_id": {"S": row.request_id}, "submitted_at": {"S": to_text(row.state.submitted_at)}}
+    return base64.urlsafe_b64encode(exact_json.encode(place).encode()).decode()
+
+
 def _cursor(start: Any, attribute: str) -> str | None:
     """The place to go on from. The partition is left out: it comes from the caller's identity every time."""
     if start is None:

@@ -69,7 +69,7 @@ def change_of(record: Record, *, is_subscription: bool) -> Change | None:
             source_ip=row.get("source_ip"),
             user_agent=row.get("user_agent"),
         )
-    except (KeyError, AttributeError, TypeError, ValueError) as exc:
+    except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as exc:
         raise Undecodable(f"{type(exc).__name__}: {exc}") from exc
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.aws import translated
 from adapters.items import from_item, to_item
+from domain.errors import InvalidValue, Undecodable
 from domain.instant import epoch_seconds, from_epoch, from_text, to_text
 from domain.subscription import Subscription
 
@@ -91,12 +92,15 @@ def _key(topic: str, connection_id: str) -> dict[str, Any]:
 
 def _from_row(row: Any) -> Subscription:
     values = from_item(row)
-    return Subscription(
-        topic=values["topic"],
-        connection_id=values["connection_id"],
-        tenant_id=values["tenant_id"],
-        user_id=values["user_id"],
-        created_at=from_text(values["created_at"]),
-        expires_at=from_epoch(values["expires_at"]),
-        request_id=values.get("request_id"),
-    )
+    try:
+        return Subscription(
+            topic=values["topic"],
+            connection_id=values["connection_id"],
+            tenant_id=values["tenant_id"],
+            user_id=values["user_id"],
+            created_at=from_text(values["created_at"]),
+            expires_at=from_epoch(values["expires_at"]),
+            request_id=values.get("request_id"),
+        )
+    except (KeyError, TypeError, ValueError, InvalidValue) as exc:
+        raise Undecodable("no subscription", topic=values.get("topic")) from exc

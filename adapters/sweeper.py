@@ -102,8 +102,7 @@ class Sweeper:
         now = self._clock.now()
         if now < from_epoch(entry.expires_at) - EXPIRY_MARGIN:
             return False
-        head = self._queue.get(entry.request_id)
-        swept.requests_expired += self._queue.expire(head).version > head.version
+        swept.requests_expired += self._queue.expire(entry.request_id)
         return True
 
     def _close_ended(self, swept: Swept) -> None:

@@ -42,8 +42,13 @@ class _Batch:
 
     groups: dict[str, list[Delivered]] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)
-    newest: dict[str, RecordedEvent] = field(default_factory=dict)
+    missing: dict[str, list[RecordedEvent]] = field(default_factory=dict)
     quarantined: int = 0
+
+    def newest(self) -> list[RecordedEvent]:
+        """The newest event of each request whose views are up to it."""
+        known = {name: self.missing.get(name, [one[-1].event])[-1] for name, one in self.groups.items()}
+        return [event for name, event in known.items() if event.version == self.reached.get(name)]
 
     def behind(self) -> list[Record]:
         """The records that the views have not seen."""
@@ -77,15 +82,19 @@ class ViewProjector:
     def project(self, records: Sequence[Record]) -> Outcome:
         """Bring the views up to the records; a record that no code can read is quarantined and counts as handled."""
         batch = _Batch()
+        error: Unavailable | None = None
         try:
             self._read(records, batch)
             self._catch_up(batch)
-            wakes = [wake for event in batch.newest.values() for wake in dispatch.project(event)]
+        except Unavailable as exc:
+            error = exc
+        try:
+            # Also of those that were brought up before something failed: what is handled is not delivered again.
+            wakes = [wake for event in batch.newest() for wake in dispatch.project(event)]
             self._tokens.send(wakes, self._clock.now())
         except Unavailable as exc:
-            # With no view behind, the batch was not read or its tokens were not sent: all is delivered again.
-            return Outcome(batch.behind() or list(records), exc, batch.quarantined)
-        return Outcome(quarantined=batch.quarantined)
+            return Outcome(list(records), exc, batch.quarantined)
+        return Outcome(batch.behind() or list(records) if error else [], error, batch.quarantined)
 
     def _read(self, records: Iterable[Record], batch: _Batch) -> None:
         delivered = []
@@ -103,15 +112,11 @@ class ViewProjector:
         """Bring every request's views up to its newest event."""
         for _ in range(_TRIES):
             batch.reached = self._views.cursors(batch.groups)
-            missing = self._missing(batch)
+            batch.missing = self._missing(batch)
             try:
-                self._write(missing, batch)
+                self._write(batch.missing, batch)
             except Behind:
                 continue  # another reader of the same events was there: look again
-            for request_id, deliveries in batch.groups.items():
-                newest = missing.get(request_id, [deliveries[-1].event])[-1]
-                if newest.version == batch.reached[request_id]:
-                    batch.newest[request_id] = newest
             return
         raise Unavailable("the views keep moving", requests=len(batch.groups))
 
@@ -132,26 +137,31 @@ class ViewProjector:
         return missing
 
     def _write(self, missing: Mapping[str, Sequence[RecordedEvent]], batch: _Batch) -> None:
-        puts: list[Put] = []
-        adds: list[Add] = []
+        entries: list[Put] = []
+        steps: list[tuple[Put, list[Add]]] = []
         for request_id, events in missing.items():
             try:
-                steps = self._steps(events, batch.reached[request_id])
-                entries = audit.project(events)
+                steps += self._steps(events, batch.reached[request_id])
+                entries += audit.project(events)
             except Undecodable as exc:
                 self._set_aside(request_id, exc, batch)
-                continue
-            self._views.overwrite(entries)
-            for put, counts in steps:
-                merged = metrics.merged([*adds, *counts])
-                if puts and (len(puts) + 1 + len(merged) > TRANSACTION_LIMIT or puts[-1].key == put.key):
-                    self._commit(puts, adds, batch)
-                    puts, adds, merged = [], [], counts
-                if counts:
-                    puts, adds = [*puts, put], merged
-                else:
-                    self._views.update(put)
-                    _note([put], batch)
+        self._views.overwrite(entries)
+        self._commit_steps(steps, batch)
+
+    def _commit_steps(self, steps: Iterable[tuple[Put, list[Add]]], batch: _Batch) -> None:
+        """Write the steps in order, as many in one transaction as it may hold; those without counts by themselves."""
+        puts: list[Put] = []
+        adds: list[Add] = []
+        for put, counts in steps:
+            merged = metrics.merged([*adds, *counts])
+            if puts and (len(puts) + 1 + len(merged) > TRANSACTION_LIMIT or puts[-1].key == put.key):
+                self._commit(puts, adds, batch)
+                puts, adds, merged = [], [], counts
+            if counts:
+                puts, adds = [*puts, put], merged
+            else:
+                self._views.update(put)
+                _note([put], batch)
         self._commit(puts, adds, batch)
 
     def _steps(self, events: Sequence[RecordedEvent], cursor: int) -> list[tuple[Put, list[Add]]]:

@@ -1,6 +1,7 @@
 """The worker: claims a request, runs its action, and tells the log how it ended."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,12 +20,13 @@ from adapters.work_files import WorkFiles
 from adapters.work_tokens import WorkTokens
 from domain import exact_json
 from domain.commands import DEFAULT_RETRY, RetryPolicy
-from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected
+from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected, Unavailable
 from domain.events import Failure
 from domain.recorded import Head
 
 PERMANENT = "ACTION_FAILED"
 RETRY = "ACTION_RETRY"
+LONGEST_MESSAGE = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Worker:
         if claim is None:
             return None
         if claim.put_back:
-            self._tokens.send([claim.put_back], self._clock.now())
+            with suppress(Unavailable):  # the request that was started goes first; the sweeper finds the other
+                self._tokens.send([claim.put_back], self._clock.now())
         with Attempt(self._queue, claim.head, self._lease, self._clock) as attempt:
             ended = self._act(claim, attempt, limit)
             try:
@@ -94,13 +97,13 @@ class Worker:
         except Stopped:
             return Ended(stopped=True)
         except Retry as exc:
-            return Ended(error=Failure(code=RETRY, message=str(exc)), retryable=True, after=exc.after)
+            return Ended(error=_failure(RETRY, str(exc)), retryable=True, after=exc.after)
         except Permanent as exc:
-            return Ended(error=Failure(code=PERMANENT, message=str(exc)))
+            return Ended(error=_failure(PERMANENT, str(exc)))
         except DeadlineExceeded as exc:
-            return Ended(error=Failure(code=exc.code, message=exc.told), retryable=True)
+            return Ended(error=_failure(exc.code, exc.told), retryable=True)
         except Rejected as exc:
-            return Ended(error=Failure(code=exc.code, message=exc.told))
+            return Ended(error=_failure(exc.code, exc.told))
         except Exception as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, never the worker
             unexpected = Failure(code=ErrorCode.INTERNAL_ERROR, message="The action failed unexpectedly")
             return Ended(error=unexpected, retryable=True, cause=exc)
@@ -149,6 +152,11 @@ def retry_policy(registry: Registry, action: str) -> RetryPolicy:
         return registry.get(action).retry
     except Rejected:
         return DEFAULT_RETRY
+
+
+def _failure(code: str, told: str) -> Failure:
+    """What an action tells of its failure, as text that an event and a push can carry."""
+    return Failure(code=code, message=told[:LONGEST_MESSAGE].encode(errors="replace").decode())
 
 
 def _json(result: Any) -> Any:

@@ -1,6 +1,7 @@
 """The command line of `streamer`."""
 
 import argparse
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from domain.state import Status
 
 READ_TENANT = ("tenant:read",)
 
+# Adds a command of its own that needs no connection: it sets the default `run`, from arguments to the exit code.
+Addition = Callable[[Any], None]
 
-def parser() -> argparse.ArgumentParser:
+
+def parser(additions: Iterable[Addition] = ()) -> argparse.ArgumentParser:
     """Everything that the command understands."""
     top = argparse.ArgumentParser(prog="streamer", description="Submit requests to Streamer and watch them live.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -30,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     _add(commands, "history", "print every event of a request").add_argument("request")
     _add_views(commands)
     _add(commands, "ping", "see whether the server answers")
+    for add in additions:
+        add(commands)
     return top
 
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from client.arguments import parser
+from client.arguments import Addition, parser
 from client.commands import COMMANDS, Session
 from client.errors import ClientError, ConnectionLost, ConnectRefused, NoReply, UnreadableReply
 from client.stack import Stack, StackNotFound, deployed_stack, local_stack
@@ -34,11 +34,13 @@ class NoToken(ClientError):
     message = f"No token: give --token, set {TOKEN_VARIABLE}, or make one with --tenant and --user"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code."""
+def main(arguments: Sequence[str] | None = None, additions: Iterable[Addition] = ()) -> int:
+    """Do what the command line says; the exit code. Additions are commands that others bring."""
     logging.getLogger("client").addHandler(logging.NullHandler())
-    asked = parser().parse_args(arguments)
+    asked = parser(additions).parse_args(arguments)
     try:
+        if "run" in asked:
+            return int(asked.run(asked))
         stack = deployed_stack(asked.stack) if asked.stack else local_stack(Path.cwd())
         if asked.command == "token":
             print(_token(stack, asked, asked.scope, timedelta(seconds=asked.ttl)))

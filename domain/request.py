@@ -271,7 +271,10 @@ def _attempt_failed(command: FailAttempt, state: RequestState) -> Event:
         return RequestFailed(error=command.error)
     delay = command.policy.delay(state.attempt, command.jitter) if command.after is None else command.after
     delay = min(max(delay, timedelta(0)), LONGEST_WAIT)
-    return AttemptFailed(attempt=state.attempt, error=command.error, retry_at=to_instant(command.now + delay))
+    retry_at = to_instant(command.now + delay)
+    if retry_at >= state.expires_at - EXPIRY_MARGIN:
+        return RequestFailed(error=command.error)  # it would be kept no longer
+    return AttemptFailed(attempt=state.attempt, error=command.error, retry_at=retry_at)
 
 
 def _cancelled_as_asked(state: RequestState) -> Event:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.errors import ErrorCode, Gone, Rejected, Unauthorized
+from domain.errors import ErrorCode, Gone, Rejected, Unauthorized, Unavailable
 from domain.identity import Identity
 from domain.protocol import Error, ServerFrame, client_frame, frame_object
 from handlers import bootstrap
@@ -64,6 +64,9 @@ def send(connection_id: str, reply: ServerFrame) -> None:
         bootstrap.sockets().post(connection_id, reply.encode())
     except Gone:
         bootstrap.logger().debug("gone before the reply", extra={"connection_id": connection_id})
+    except Unavailable as exc:
+        # What was asked for is done; a client that hears nothing asks again, and repeats are harmless.
+        bootstrap.logger().warning("reply lost", extra={"connection_id": connection_id, "error": str(exc)})
 
 
 def close(connection_id: str) -> None:
@@ -72,6 +75,8 @@ def close(connection_id: str) -> None:
         bootstrap.sockets().close(connection_id)
     except Gone:
         bootstrap.logger().debug("already closed", extra={"connection_id": connection_id})
+    except Unavailable as exc:
+        bootstrap.logger().warning("not closed", extra={"connection_id": connection_id, "error": str(exc)})
 
 
 def _text(value: object) -> str | None:

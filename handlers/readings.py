@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from domain import protocol
+from adapters.request_view import cursor_after
+from domain import exact_json, protocol
 from domain.errors import InvalidFrame, NotFound
 from domain.identity import TENANT_READ, Identity
 from domain.recorded import Head, RecordedEvent
@@ -12,7 +13,8 @@ from handlers import bootstrap
 from projections import audit, metrics
 
 EVENTS_BUDGET: Final = 96 * 1024  # bytes of events in one reply; the client asks on from the last one
-MOST_ROWS: Final = 200
+MOST_ROWS: Final = 100  # of counts, up to 900 bytes each
+LIST_BUDGET: Final = 96 * 1024  # bytes of requests in one reply
 LONGEST_PERIOD: Final = timedelta(days=31)
 
 
@@ -63,10 +65,15 @@ def list_requests(frame: protocol.List, identity: Identity) -> protocol.Requests
         page = bootstrap.queue().list_by_user(
             identity.tenant_id, identity.user_id, frame.limit, frame.cursor, frame.status
         )
-    items = [
-        {"request_id": row.request_id, "user_id": row.user_id, "version": row.version, "state": row.state.public()}
-        for row in page.rows
-    ]
+    items: list[dict[str, Any]] = []
+    size = 0
+    for row in page.rows:
+        item = {"request_id": row.request_id, "user_id": row.user_id, "version": row.version}
+        item["state"] = row.state.public()
+        size += len(exact_json.encode(item).encode())
+        if items and size > LIST_BUDGET:
+            return protocol.Requests(id=frame.id, items=items, cursor=cursor_after(page.rows[len(items) - 1]))
+        items.append(item)
     return protocol.Requests(id=frame.id, items=items, cursor=page.cursor)
 
 

@@ -36,9 +36,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _run(record: Mapping[str, Any], context: LambdaContext) -> None:
     limit = timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
-    # A message id is one token; with the count of its deliveries it stands for one claim.
-    delivery = record.get("attributes", {}).get("ApproximateReceiveCount", "1")
-    done = _worker().run(_hint(record), f"{record['messageId']}/{delivery}", limit)
+    # One invocation and one token stand for one claim: a message delivered twice is two.
+    done = _worker().run(_hint(record), f"{context.aws_request_id}/{record['messageId']}", limit)
     if done is None:
         bootstrap.logger().info("nothing to run")
         return

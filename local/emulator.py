@@ -62,7 +62,7 @@ def start(directory: Path) -> Emulator:
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory) as lock:
         for _ in range(_PORTS_TO_TRY):
-            emulator = _launch(directory, _free_port(), lock)
+            emulator = _launch(directory, free_port(), lock)
             try:
                 if _answers(emulator):
                     return emulator
@@ -147,7 +147,8 @@ def _launch(directory: Path, port: int, lock: int) -> Emulator:
     return Emulator(directory, port, process, ours)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -5,6 +5,8 @@ StackError
   EmulatorFailed   the emulator ended or did not answer in time
   DeployFailed     sam refused to build or to deploy
   NotAnswering     the stack was deployed, and its door does not answer as it should
+  TableDiffers     a table is there under one of our names, with other keys or indexes
+  NotInstalled     a program that is needed is missing, or what was downloaded is not what was expected
 """
 
 from pathlib import Path
@@ -36,6 +38,14 @@ class DeployFailed(StackError):
 
 class NotAnswering(StackError):
     """The stack was deployed, and its door does not answer as it should."""
+
+
+class TableDiffers(StackError):
+    """A table is there under one of our names, with other keys or indexes; it was left alone."""
+
+
+class NotInstalled(StackError):
+    """A program that is needed is missing, or what was downloaded is not what was expected."""
 
 
 def _tail(log: Path, lines: int = 15) -> str:

@@ -1,13 +1,13 @@
-"""What template.yaml defines, so that a test's tables can never differ from the deployed ones."""
+"""What template.yaml defines: the one reader of it, so that no table elsewhere can differ from the deployed ones."""
 
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]  # its stubs are not worth a requirement
 
-PROJECT: Final = Path(__file__).resolve().parents[2]
+PROJECT: Final = Path(__file__).resolve().parents[1]
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]

@@ -6,6 +6,7 @@ queue_key     the order within it: ready requests by priority (9 first) and then
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 from zlib import crc32
 
@@ -17,6 +18,8 @@ from domain.state import RequestState, Status
 from projections.intents import Put, View
 
 HIGHEST_PRIORITY: Final = 9
+# A row that went before the last of its events would be made anew by that one, and all its events counted again.
+OUTLIVES: Final = timedelta(days=7)
 READY: Final = "ready"
 WAITING: Final = "waiting"
 
@@ -36,6 +39,7 @@ def project(cursor: int, events: Sequence[RecordedEvent], shards: int) -> Put:
             "submitted_at": to_text(state.submitted_at),
             "connection_id": submitted.connection_id if isinstance(submitted, RequestSubmitted) else None,
             "expires_at": epoch_seconds(state.expires_at),
+            "removed_at": epoch_seconds(state.expires_at + OUTLIVES),
         }
     return Put(
         View.REQUESTS,

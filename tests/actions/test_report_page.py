@@ -49,11 +49,11 @@ class Seen(HTMLParser):
         self.text = ""
         self.feed(html)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: D102 - HTMLParser's
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         assert not any(name.startswith("on") or name in ("src", "href") for name, _ in attrs)
 
-    def handle_data(self, data: str) -> None:  # noqa: D102 - HTMLParser's
+    def handle_data(self, data: str) -> None:
         self.text += data
 
 

@@ -15,9 +15,7 @@ from adapters.request_queue import RequestQueue, Submission
 from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
 from adapters.work_tokens import WorkTokens
-from domain.events import RequestSubmitted
 from domain.identity import Identity
-from domain.instant import EPOCH
 from domain.recorded import Head
 from handlers import bootstrap, project_views
 from tests.adapters.wrapped import Wrapped
@@ -134,9 +132,3 @@ class Asking:
 @pytest.fixture
 def asking(queue: RequestQueue, aws: Aws, clock: FakeClock, name: str) -> Asking:
     return Asking(queue, aws, clock, name)
-
-
-def submitted(**fields: Any) -> RequestSubmitted:
-    """A first event."""
-    given: dict[str, Any] = {"action": "echo_async", "digest": "d", "due_at": EPOCH, "expires_at": EPOCH}
-    return RequestSubmitted(**{**given, **fields})

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.request_queue import Claim, RequestQueue
 from domain.commands import FailAttempt
-from domain.errors import Unavailable, Undecodable
+from domain.errors import KeyReused, Unavailable
 from domain.events import Failure
 from domain.recorded import Head
 from domain.state import Status
@@ -80,8 +80,8 @@ def test_a_better_request_in_the_index_goes_before_the_one_that_the_token_names(
     hint = asking.ask(priority=5).request_id
     claimed = claim(queue, hint)
     assert claimed.head.request_id != hint
-    # It is ready, so the index will lead to it: the better request's own token does.
-    assert claimed.put_back is None
+    assert claimed.put_back is not None
+    assert claimed.put_back.request_id == hint
 
 
 def test_a_named_request_of_higher_priority_goes_before_those_in_the_index(asking: Asking, queue: RequestQueue) -> None:
@@ -95,9 +95,9 @@ def test_a_named_request_of_higher_priority_goes_before_those_in_the_index(askin
 def test_a_waiting_request_that_was_passed_over_is_put_back(
     asking: Asking, queue: RequestQueue, clock: FakeClock, *, retried: bool
 ) -> None:
-    head = asking.ask(delay=timedelta(0 if retried else 60))
+    head = asking.ask(delay=timedelta(seconds=0 if retried else 60))
     hint = failed(asking, head, after_s=60).request_id if retried else head.request_id
-    clock.advance(60 * 86400)
+    clock.advance(61)
     better = asking.ask(priority=9).request_id
     asking.project()
     claimed = claim(queue, hint, "w2")
@@ -122,7 +122,7 @@ def test_a_named_request_that_is_not_due_does_not_stand_in_the_way(asking: Askin
     asking.project()
     claimed = claim(queue, hint)
     assert claimed.head.request_id == ready
-    assert claimed.put_back is None
+    assert claimed.put_back == Wake(hint, queue.get(hint).state.due_at)
 
 
 def test_an_index_that_is_behind_leads_to_no_second_start(asking: Asking, queue: RequestQueue) -> None:
@@ -189,5 +189,48 @@ def test_a_log_that_does_not_start_with_a_submission_is_not_run(asking: Asking, 
         ExpressionAttributeNames=retype,
         ExpressionAttributeValues=value,
     )
-    with pytest.raises(Undecodable):
-        queue.claim(hint, "w", LEASE)
+    assert queue.claim(hint, "w", LEASE) is None
+    assert queue.get(hint).version == 1
+
+
+def test_a_request_that_no_code_can_read_holds_up_no_other(asking: Asking, queue: RequestQueue, aws: Aws) -> None:
+    broken = [asking.ask(priority=9).request_id for _ in range(5)]
+    healthy = asking.ask(priority=0).request_id
+    asking.project()
+    for request_id in broken:
+        aws.dynamodb.update_item(
+            TableName=aws.tables["Events"],
+            Key={"request_id": {"S": request_id}, "version": {"N": "1"}},
+            UpdateExpression="SET #state = :state",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":state": {"S": "not JSON"}},
+        )
+    assert claim(queue, healthy).head.request_id == healthy
+    assert queue.claim(broken[0], "w2", LEASE) is None
+
+
+def test_each_waiting_request_keeps_a_token_however_the_tokens_come(asking: Asking, queue: RequestQueue) -> None:
+    asked = [asking.ask().request_id for _ in range(12)]
+    tokens = asked[::-1]
+    started = []
+    for turn in range(100):
+        if not tokens:
+            break
+        claimed = queue.claim(tokens.pop(0), f"w{turn}", LEASE)
+        if claimed:
+            started.append(claimed.head.request_id)
+            tokens += [claimed.put_back.request_id] if claimed.put_back else []
+        if turn % 3 == 0:
+            asking.project()
+    assert sorted(started) == sorted(asked)
+
+
+def test_an_expired_request_is_not_there_and_its_key_is_not_used_again(
+    asking: Asking, queue: RequestQueue, clock: FakeClock
+) -> None:
+    head = asking.ask(idempotency_key="weekly")
+    clock.advance(7 * 86400)
+    assert queue.get(head.request_id).version == 0
+    assert queue.claim(head.request_id, "w", LEASE) is None
+    with pytest.raises(KeyReused):
+        asking.ask(idempotency_key="weekly")

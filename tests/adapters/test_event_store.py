@@ -1,4 +1,4 @@
-"""The log is append-only: a version is written once, a writer knows its own write again, and reads are whole."""
+"""A writer knows its own write again when an answer is lost, and what AWS or a row cannot tell is told as such."""
 
 import base64
 import json
@@ -13,49 +13,11 @@ from hypothesis import strategies as st
 
 from adapters.event_store import EventStore, from_image, from_row, to_row
 from domain.errors import Conflict, NotFound, Unavailable, Undecodable
-from domain.events import AttemptStarted, Event, OutputAppended
-from domain.recorded import Head, Origin, RecordedEvent, first_break, record
-from tests.adapters.conftest import submitted
+from domain.events import AttemptStarted
+from domain.recorded import Head, Origin, RecordedEvent, record
 from tests.adapters.wrapped import Wrapped, client_error
-from tests.kit.clock import START, FakeClock
-from tests.kit.tables import Aws
-
-ANN = Origin("acme", "ann", "c1", "f1")
-
-
-def first(request_id: str, event_id: str = "e1", **fields: Any) -> RecordedEvent:
-    """The first event of a request's log."""
-    return record(submitted(**fields), Head(request_id), START, event_id, ANN)
-
-
-def log(events: EventStore, request_id: str, length: int, chunk: object = None) -> list[RecordedEvent]:
-    """Append so many events to a new request's log; the third and later ones carry the chunk."""
-    clock = FakeClock()
-    started = AttemptStarted(attempt=1, worker_id="w", lease_until=START)
-    facts: list[Event] = [submitted(), started, *(OutputAppended(index=n, chunk=chunk) for n in range(length - 2))]
-    head = Head(request_id)
-    recorded = []
-    for fact in facts[:length]:
-        recorded.append(record(fact, head, clock.now(), clock.event_id(), ANN))
-        events.append(recorded[-1])
-        head = Head.of(recorded[-1])
-    return recorded
-
-
-def test_what_was_appended_is_read_as_it_was(events: EventStore, name: str) -> None:
-    recorded = log(events, name, 4, chunk={"n": 9007199254740993})
-    assert list(events.read(name)) == recorded
-    assert events.get(name, 3) == recorded[2]
-    assert events.head(name) == Head.of(recorded[-1])
-    assert first_break(events.read(name)) is None
-
-
-def test_a_second_writer_of_a_version_conflicts_and_is_told_whose_event_is_there(events: EventStore, name: str) -> None:
-    events.append(first(name, "mine"))
-    with pytest.raises(Conflict) as caught:
-        events.append(first(name, "other"))
-    assert caught.value.context == {"request_id": name, "version": 1, "found": "mine"}
-    assert events.get(name, 1).event_id == "mine"
+from tests.contracts.logs import first, submitted
+from tests.kit.clock import START
 
 
 def test_a_write_whose_answer_was_lost_is_recognised_when_it_is_repeated(
@@ -113,45 +75,6 @@ def test_every_read_of_the_log_is_consistent() -> None:
             store.get("r1", 1)
 
 
-def test_a_request_that_is_not_there_has_an_empty_log(events: EventStore, name: str) -> None:
-    assert events.head(name) == Head(name)
-    assert list(events.read(name)) == []
-    with pytest.raises(NotFound):
-        events.get(name, 1)
-
-
-def test_the_newest_row_is_found_by_number_and_not_by_text(events: EventStore, name: str) -> None:
-    log(events, name, 11)
-    assert events.head(name).version == 11
-
-
-@pytest.mark.parametrize(
-    ("after", "limit", "versions"),
-    [(0, None, [1, 2, 3, 4, 5]), (3, None, [4, 5]), (1, 2, [2, 3]), (4, 9, [5]), (5, None, []), (9, 3, []), (0, 0, [])],
-)
-def test_reading_goes_on_after_a_version_up_to_a_limit(
-    events: EventStore, name: str, after: int, limit: int | None, versions: list[int]
-) -> None:
-    log(events, name, 5)
-    assert [event.version for event in events.read(name, after, limit)] == versions
-
-
-@pytest.mark.parametrize("limit", [None, 7, 20])
-def test_a_log_of_more_than_one_page_is_read_to_its_end(
-    events: EventStore, dynamodb: Wrapped, name: str, limit: int | None
-) -> None:
-    recorded = log(events, name, 9, chunk="x" * 300_000)
-    found = list(events.read(name, limit=limit))
-    assert dynamodb.count("query") > 1
-    assert found == recorded[:limit]
-
-
-def test_only_as_much_is_read_as_is_asked_for(events: EventStore, dynamodb: Wrapped, name: str) -> None:
-    log(events, name, 9, chunk="x" * 300_000)
-    next(events.read(name))
-    assert dynamodb.count("query") == 1
-
-
 FIELDS = sorted(set(RecordedEvent.__dataclass_fields__) - {"prev_hash", "hash"})
 
 
@@ -166,14 +89,6 @@ def test_a_row_that_lacks_a_field_is_unreadable(field: str) -> None:
 def test_a_row_with_a_value_of_no_kind_we_write_is_unreadable(value: dict[str, Any]) -> None:
     with pytest.raises(Undecodable):
         from_row({**to_row(first("r1")), "at": value})
-
-
-def test_an_unreadable_row_in_the_table_is_told_as_such(events: EventStore, aws: Aws, name: str) -> None:
-    row = {"request_id": {"S": name}, "version": {"N": "1"}, "type": {"S": "RequestSubmitted"}}
-    aws.dynamodb.put_item(TableName=aws.tables["Events"], Item=row)
-    for read in (events.head, lambda one: events.get(one, 1), lambda one: list(events.read(one))):
-        with pytest.raises(Undecodable):
-            read(name)
 
 
 def test_a_row_is_kept_until_the_retention_of_its_request_ends() -> None:

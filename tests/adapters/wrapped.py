@@ -1,8 +1,8 @@
 """An AWS client that a test watches and spoils: calls that fail, answers that are lost, writers that meet."""
 
 import threading
-from contextlib import nullcontext
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError

@@ -240,9 +240,20 @@ def test_an_action_may_say_when_to_try_again_even_at_once() -> None:
 
 
 def test_a_wait_that_makes_no_sense_is_brought_into_its_bounds() -> None:
+    lasting = SUBMITTED.model_copy(update={"expires_at": START + timedelta(days=30)})
     for after, wait in ((timedelta(days=-1), timedelta(0)), (timedelta.max, LONGEST_WAIT)):
         fail = FailAttempt(now=START, attempt=1, error=ERROR, retryable=True, jitter=1, after=after)
-        given(SUBMITTED, STARTED).when(fail).then(AttemptFailed(attempt=1, error=ERROR, retry_at=START + wait))
+        given(lasting, STARTED).when(fail).then(AttemptFailed(attempt=1, error=ERROR, retry_at=START + wait))
+
+
+def test_a_retry_that_would_come_after_the_retention_is_none() -> None:
+    late = SUBMITTED.expires_at - EXPIRY_MARGIN - START
+    for after, event in (
+        (late - SECOND, AttemptFailed(attempt=1, error=ERROR, retry_at=START + late - SECOND)),
+        (late, RequestFailed(error=ERROR)),
+    ):
+        fail = FailAttempt(now=START, attempt=1, error=ERROR, retryable=True, jitter=1, after=after)
+        given(SUBMITTED, STARTED).when(fail).then(event)
 
 
 def test_an_attempt_that_no_retry_would_help_fails_the_request() -> None:

@@ -14,11 +14,11 @@ from typing import Any, Final
 import boto3
 
 from local import stack
+from local.template import PROJECT, environment
 from tests.kit.clock import FakeClock
 from tests.kit.people import connect, watch
 from tests.kit.stories import tell_all
 from tests.kit.tables import CREDENTIALS, GIVEN, Aws, delete_tables, environment_of, make_tables
-from tests.kit.template import PROJECT, environment
 from tests.kit.world import World, a_world
 
 FIXTURES: Final = PROJECT / "tests" / "fixtures" / "aws"

@@ -18,7 +18,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.kit.template import environment, resources
+from local.tables import ensure
+from local.template import environment, resources
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 REGION: Final = "us-east-1"
 SERVICE: Final = "streamer"
-TABLES: Final = ("Events", "Requests", "Connections", "Subscriptions", "Tickets", "Audit", "Metrics")
 GIVEN: Final[Mapping[str, str]] = {"TokenIssuer": "tests", "TokenKey": "a-key-of-the-tests-of-32-characters!"}
 CREDENTIALS: Final[Mapping[str, str]] = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -77,19 +77,7 @@ class Aws:
 
 def make_tables(client: "DynamoDBClient", prefix: str = "streamer") -> dict[str, str]:
     """Make all tables; their names by short name (Events, Requests, …). Rows stay when their time to live is over."""
-    names: dict[str, str] = {}
-    for logical_id, properties in resources("AWS::DynamoDB::Table").items():
-        short = logical_id.removesuffix("Table")
-        names[short] = f"{prefix}-{short}"
-        wanted: dict[str, Any] = {
-            name: properties[name]
-            for name in ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-            if name in properties
-        }
-        if "StreamSpecification" in properties:
-            wanted["StreamSpecification"] = {"StreamEnabled": True, **properties["StreamSpecification"]}
-        client.create_table(TableName=names[short], **wanted)
-    return names
+    return ensure(client, prefix, time_to_live=False)
 
 
 def delete_tables(client: "DynamoDBClient", names: Mapping[str, str]) -> None:

@@ -121,6 +121,7 @@ def _request_row(log: Sequence[RecordedEvent]) -> dict[str, Any]:
         "action": state.action,
         "submitted_at": first.at,
         "expires_at": epoch_seconds(state.expires_at),
+        "removed_at": epoch_seconds(state.expires_at) + 7 * 86_400,
         "version": newest.version,
         "status": str(state.status),
         "state": exact_json.encode(state.snapshot()),

@@ -1,4 +1,3 @@
-# ruff: noqa: D102 - a rule's name is its sentence
 """Requests that live at random while their records are delivered, lost, delivered again and handled by two at once.
 
 The twin whose views ignore the version guard must fall; it shows that the machine can see.

@@ -21,11 +21,8 @@ OPERATIONS = (
     "PutObject",  # the poison record into quarantine
     "BatchGetItem",  # the cursors
     "Query",  # the log of the request whose records were lost
+    "BatchWriteItem",  # the audit entries
     "UpdateItem",  # the request that only made progress
-    "BatchWriteItem",  # the audit entries of each of the others
-    "BatchWriteItem",
-    "BatchWriteItem",
-    "BatchWriteItem",
     "TransactWriteItems",  # their rows and the counts
     "SendMessageBatch",  # the tokens
 )

@@ -1,0 +1,102 @@
+"""What the contracts run on: dictionaries, moto in this process, MiniStack and DynamoDB Local."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.connection_store import ConnectionStore
+from adapters.event_store import EventStore
+from adapters.subscription_store import SubscriptionStore
+from local import dynamodb_local, emulator
+from local.aws import session
+from tests.adapters.wrapped import Wrapped
+from tests.kit.memory import MemoryConnectionStore, MemoryEventStore, MemorySubscriptionStore
+from tests.kit.tables import delete_tables, make_tables, on_moto
+
+MEMORY: Final = "memory"
+DYNAMODB_LOCAL: Final = "dynamodb-local"
+Endpoint = Callable[[Path], AbstractContextManager[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Every table of the stack somewhere, and a client that is watched."""
+
+    client: Any
+    names: Mapping[str, str]
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table (by its short name: Events, Requests, …)."""
+        pages = self.client.get_paginator("scan").paginate(TableName=self.names[table], ConsistentRead=True)
+        return [row for page in pages for row in page["Items"]]
+
+    def pad(self, table: str, **key: str) -> None:
+        """Make a row so large that few fit a page."""
+        self.client.update_item(
+            TableName=self.names[table],
+            Key={name: {"S": value} for name, value in key.items()},
+            UpdateExpression="SET padding = :padding",
+            ExpressionAttributeValues={":padding": {"S": "x" * 300_000}},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The three stores over one backend; its tables, where it has any."""
+
+    events: EventStore
+    connections: ConnectionStore
+    subscriptions: SubscriptionStore
+    tables: Tables | None = None
+
+
+def on_tables(client: Any, names: Mapping[str, str]) -> Backend:
+    """The stores over tables."""
+    return Backend(
+        EventStore(client, names["Events"]),
+        ConnectionStore(client, names["Connections"]),
+        SubscriptionStore(client, names["Subscriptions"]),
+        Tables(client, names),
+    )
+
+
+@contextmanager
+def in_memory() -> Iterator[Backend]:
+    """Dictionaries."""
+    yield Backend(MemoryEventStore(), MemoryConnectionStore(), MemorySubscriptionStore())
+
+
+@contextmanager
+def in_process() -> Iterator[Backend]:
+    """On moto, which takes one call at a time."""
+    with on_moto() as aws:
+        yield on_tables(Wrapped(aws.dynamodb), aws.tables)
+
+
+@contextmanager
+def at(endpoint_url: str) -> Iterator[Backend]:
+    """On a server's own engine, which takes calls as they come."""
+    client = session().client("dynamodb", endpoint_url=endpoint_url)
+    names = make_tables(client)
+    try:
+        yield on_tables(Wrapped(client, one_at_a_time=False), names)
+    finally:
+        delete_tables(client, names)
+
+
+@contextmanager
+def _ministack(directory: Path) -> Iterator[str]:
+    started = emulator.start(directory)
+    try:
+        yield started.endpoint_url
+    finally:
+        started.stop()
+
+
+IN_PROCESS: Final[Mapping[str, Callable[[], AbstractContextManager[Backend]]]] = {
+    MEMORY: in_memory,
+    "moto": in_process,
+}
+SERVERS: Final[Mapping[str, Endpoint]] = {"ministack": _ministack, DYNAMODB_LOCAL: dynamodb_local.running}

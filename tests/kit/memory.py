@@ -1,0 +1,147 @@
+"""The stores without a table: dictionaries with the same public methods and the same rules, for tests that are fast."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from adapters.connection_store import YOUNG, ConnectionStore
+from adapters.event_store import EventStore, require_request_id
+from adapters.subscription_store import SubscriptionStore
+from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection
+from domain.errors import Conflict, NotFound
+from domain.instant import epoch_seconds, from_epoch, from_text, to_text
+from domain.recorded import Head, RecordedEvent
+from domain.subscription import Subscription
+
+T = TypeVar("T", Connection, Subscription)
+
+
+class MemoryEventStore(EventStore):
+    """The log of every request, in a dictionary."""
+
+    def __init__(self) -> None:
+        self._logs: dict[str, dict[int, RecordedEvent]] = {}
+
+    def append(self, event: RecordedEvent) -> None:
+        """Add the event at its version; Conflict when another writer's event is there."""
+        require_request_id(event.request_id)
+        stored = self._logs.setdefault(event.request_id, {}).setdefault(event.version, event)
+        if stored.event_id != event.event_id:
+            raise Conflict(request_id=event.request_id, version=event.version, found=stored.event_id)
+
+    def head(self, request_id: str) -> Head:
+        """Where the log of a request ends; version 0 when there is none."""
+        require_request_id(request_id)
+        log = self._logs.get(request_id)
+        return Head.of(log[max(log)]) if log else Head(request_id)
+
+    def get(self, request_id: str, version: int) -> RecordedEvent:
+        """The event at a version; NotFound when there is none."""
+        require_request_id(request_id)
+        try:
+            return self._logs[request_id][version]
+        except KeyError as exc:
+            raise NotFound(request_id=request_id, version=version) from exc
+
+    def read(self, request_id: str, after: int = 0, limit: int | None = None) -> Iterator[RecordedEvent]:
+        """The events after a version in order, at most limit of them."""
+        require_request_id(request_id)
+        log = self._logs.get(request_id, {})
+        yield from islice((log[version] for version in sorted(log) if version > after), limit)
+
+
+class MemoryConnectionStore(ConnectionStore):
+    """The connections of every tenant, in a dictionary."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Connection] = {}
+
+    def save(self, connection: Connection) -> None:
+        """Add a new connection; Conflict when another one has its id. A repeat changes nothing."""
+        stored = self._rows.get(connection.connection_id)
+        if stored and stored.connected_at != connection.connected_at:
+            raise Conflict(connection_id=connection.connection_id)
+        self._rows[connection.connection_id] = _as_stored(connection)
+
+    def get(self, connection_id: str, now: datetime) -> Connection | None:
+        """The connection, unless it is not there or its row has expired."""
+        stored = self._rows.get(connection_id)
+        return stored if stored and stored.expires_at > now else None
+
+    def delete(self, connection_id: str) -> None:
+        """Remove a connection; removing one that is not there changes nothing."""
+        self._rows.pop(connection_id, None)
+
+    def delete_gone(self, connection_id: str, now: datetime) -> bool:
+        """Remove a connection that a post found gone, unless it is so young that its socket may still be opening.
+
+        Tells whether there is no connection now.
+        """
+        stored = self._rows.get(connection_id)
+        if stored is not None and stored.connected_at >= now - YOUNG:
+            return False
+        self._rows.pop(connection_id, None)
+        return True
+
+    def record_activity(self, connection: Connection, now: datetime) -> None:
+        """Note that the client is alive, at most once a minute; never makes a row."""
+        stored = self._rows.get(connection.connection_id)
+        if now - connection.last_active_at < ACTIVITY_INTERVAL or stored is None or stored.last_active_at >= now:
+            return
+        self._rows[connection.connection_id] = _as_stored(
+            replace(stored, last_active_at=now, expires_at=now + CONNECTION_TTL)
+        )
+
+    def list_by_user(self, tenant_id: str, user_id: str, now: datetime) -> Iterator[Connection]:
+        """The live connections of a user."""
+        return (one for one in self.list_by_tenant(tenant_id, now) if one.user_id == user_id)
+
+    def list_by_tenant(self, tenant_id: str, now: datetime) -> Iterator[Connection]:
+        """The live connections of a tenant."""
+        live = (one for _, one in sorted(self._rows.items()) if one.expires_at > now)
+        return (one for one in live if one.tenant_id == tenant_id)
+
+    def ended(self, now: datetime) -> Iterator[Connection]:
+        """The connections whose token has ended or whose client was silent for a day."""
+        return (one for one in list(self._rows.values()) if one.ends_at <= now or one.expires_at <= now)
+
+
+class MemorySubscriptionStore(SubscriptionStore):
+    """The subscriptions of every connection, in a dictionary."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Subscription] = {}
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Add a subscription; adding it again only prolongs it."""
+        key = (subscription.topic, subscription.connection_id)
+        first = self._rows.get(key, subscription)
+        self._rows[key] = _as_stored(replace(subscription, created_at=first.created_at))
+
+    def unsubscribe(self, topic: str, connection_id: str) -> None:
+        """Remove a subscription; removing one that is not there changes nothing."""
+        self._rows.pop((topic, connection_id), None)
+
+    def watchers(self, topic: str, now: datetime) -> Iterator[str]:
+        """The connections that watch a topic."""
+        return (row.connection_id for row in self._sorted() if row.topic == topic and row.expires_at > now)
+
+    def list_by_connection(self, connection_id: str) -> Iterator[Subscription]:
+        """The subscriptions of a connection."""
+        return (row for row in self._sorted() if row.connection_id == connection_id)
+
+    def list_by_request(self, request_id: str) -> Iterator[Subscription]:
+        """The subscriptions to one request."""
+        return (row for row in self._sorted() if row.request_id == request_id)
+
+    def _sorted(self) -> list[Subscription]:
+        return [row for _, row in sorted(self._rows.items())]
+
+
+def _as_stored(value: T) -> T:
+    """The value as a row would give it back: instants to the millisecond, the time to live to the second."""
+    named = {name: getattr(value, name, None) for name in ("connected_at", "last_active_at", "ends_at", "created_at")}
+    stored: dict[str, Any] = {name: from_text(to_text(instant)) for name, instant in named.items() if instant}
+    return replace(value, **stored, expires_at=from_epoch(epoch_seconds(value.expires_at)))

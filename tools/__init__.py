@@ -1,0 +1,1 @@
+"""Looking at what streams said: capturing a recording, and replaying it through a projection."""
