@@ -36,8 +36,8 @@ def request_rows(told: Told) -> list[Row]:
 def audit_rows(told: Told) -> list[Row]:
     """The audit view: an entry an event of a life cycle, and one for each who came or went."""
     puts = chain.from_iterable(audit.project(events) for events in told.requests)
-    onces = (presence.project(change)[0] for change in told.changes)
-    return _ordered([*map(_row, puts), *map(_row, onces)], "entry")
+    markers = (presence.project(change)[0] for change in told.changes)
+    return _ordered([*map(_row, puts), *map(_row, markers)], "entry")
 
 
 def metric_rows(told: Told) -> list[Row]:

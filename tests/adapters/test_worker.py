@@ -18,7 +18,7 @@ from adapters.objects import Objects
 from adapters.request_queue import RequestQueue
 from adapters.tenant_views import TenantViews
 from adapters.work_tokens import WorkTokens
-from adapters.worker import Done, Worker
+from adapters.worker import LONGEST_MESSAGE, Done, Worker
 from domain.commands import DEFAULT_RETRY, ExpireLease, RetryPolicy, Start
 from domain.errors import Rejected, Unavailable
 from domain.events import Failure
@@ -153,6 +153,29 @@ def test_an_action_that_does_not_end_is_stopped_by_its_deadline(run: Run) -> Non
     assert done.head.state.error.code == "TIMEOUT"
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) == before
+
+
+def test_an_action_that_catches_every_error_is_stopped_by_its_deadline_all_the_same(run: Run) -> None:
+    def stubborn(*_: object) -> None:
+        while True:
+            try:
+                threading.Event().wait()
+            except Exception:  # noqa: BLE001, S112 - what the test is about
+                continue
+
+    state = run(stubborn, deadline=timedelta(milliseconds=20)).head.state
+    assert state.error is not None
+    assert state.error.code == "TIMEOUT"
+
+
+@pytest.mark.parametrize("kind", [Permanent, Retry])
+def test_the_message_of_an_error_is_brought_to_what_a_push_can_carry(run: Run, kind: type[Exception]) -> None:
+    state = run(raising(kind("x" * 300_000 + "\ud800"))).head.state
+    assert state.error is not None
+    assert state.error.message == "x" * LONGEST_MESSAGE
+    state = run(raising(kind("half \ud800"))).head.state
+    assert state.error is not None
+    assert state.error.message == "half ?"
 
 
 def test_what_is_left_of_the_functions_time_is_a_deadline_too(run: Run) -> None:

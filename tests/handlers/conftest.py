@@ -46,11 +46,14 @@ class RecordedSockets:
     sent: list[tuple[str, str]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
 
     def post(self, connection_id: str, text: str) -> None:
         """Take a frame; refuse one that is too large, as API Gateway does."""
         if connection_id in self.gone:
             raise Gone
+        if connection_id in self.stuck:
+            raise Unavailable(code="LimitExceededException")
         if len(text.encode()) > FRAME_LIMIT:
             raise Unavailable(code="PayloadTooLargeException")
         server_frame(text)

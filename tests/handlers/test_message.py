@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from domain.commands import Start
 from domain.instant import from_text, to_text
-from handlers import bootstrap, message
+from handlers import bootstrap, message, readings
 from handlers import connect as connect_handler
 from tests.handlers.conftest import Connect, RecordedSockets, frame_event
 from tests.kit.clock import FakeClock
@@ -168,6 +170,32 @@ def test_a_list_goes_on_from_its_cursor(connect: Connect, project: Project, cloc
     first = connect().say("list", limit=2)
     rest = connect().say("list", limit=2, cursor=first["cursor"])
     assert [item["request_id"] for page in (first, rest) for item in page["items"]] == made[::-1]
+
+
+def test_a_list_that_does_not_fit_a_frame_comes_in_more_pages(
+    connect: Connect, project: Project, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for _ in range(3):
+        made.append(connect().submit())
+        clock.advance(1)
+    project()
+    monkeypatch.setattr(readings, "LIST_BUDGET", 1)
+    found: list[str] = []
+    page: dict[str, Any] = {}
+    while not found or "cursor" in page:
+        page = connect().say("list", limit=200, **({"cursor": page["cursor"]} if page else {}))
+        assert len(page["items"]) == 1
+        found += [item["request_id"] for item in page["items"]]
+    assert found == made[::-1]
+
+
+def test_a_reply_that_cannot_be_posted_raises_nothing(connect: Connect, sockets: RecordedSockets) -> None:
+    ann = connect()
+    sockets.stuck.add(ann.connection_id)
+    event = frame_event('{"type":"ping"}', ann.claims, ann.connection_id)
+    assert message.handler(event, None) == {"statusCode": 200}
+    assert sockets.sent == []
 
 
 def test_metrics_are_the_tenants_exact_counts(connect: Connect, project: Project, clock: FakeClock) -> None:

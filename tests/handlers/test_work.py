@@ -20,7 +20,8 @@ Project = Callable[[], None]
 class Invocation:
     """What Lambda tells of an invocation with a minute left."""
 
-    aws_request_id = "a1"
+    def __init__(self, aws_request_id: str = "a1") -> None:
+        self.aws_request_id = aws_request_id
 
     def get_remaining_time_in_millis(self) -> int:
         """A minute."""
@@ -46,6 +47,26 @@ def test_a_token_leads_to_a_result(connect: Connect) -> None:
     assert deliver(naming(request_id)) == []
     answer = connect().say("get", request_id=request_id)
     assert (answer["state"]["status"], answer["result"]) == ("COMPLETED", {"a": 1})
+
+
+def test_one_message_delivered_to_two_workers_starts_one_attempt(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Noting:
+        def run(self, *told: Any) -> None:
+            seen.append(told[1])
+
+    request_id = connect().submit()
+    monkeypatch.setattr(work, "_worker", Noting)
+    for invocation in ("a1", "a2"):
+        work.handler({"Records": [naming(request_id)]}, Invocation(invocation))
+    monkeypatch.undo()
+    lease = timedelta(seconds=30)
+    first, second = (bootstrap.queue().claim(request_id, worker_id, lease) for worker_id in seen)
+    assert first is not None
+    assert second is None
 
 
 def test_a_token_without_work_is_spent(connect: Connect) -> None:

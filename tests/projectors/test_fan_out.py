@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters import fan_out as module
 from adapters.connection_store import YOUNG
 from domain.protocol import FRAME_TARGET
 from tests.kit.calls import each, nth, refused, watched
@@ -132,6 +133,27 @@ def test_a_connection_that_is_still_opening_keeps_its_row(world: World, sink: Si
 
     assert sink.asked("opening") == 1
     assert len(world.aws.rows("Connections")) == 1
+
+
+def test_a_subscription_made_after_its_connection_went_is_removed(world: World, sink: Sink) -> None:
+    watch(world, "ghost", "tenant#acme")
+    sink.answer("ghost", 410)
+    world.requests.submit()
+
+    world.notify(world.records())
+
+    assert sink.asked("ghost") == 1
+    assert world.aws.rows("Subscriptions") == []
+
+
+def test_posting_ends_when_its_time_is_over(world: World, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    _everyone_watches(world, "a", "b")
+    monkeypatch.setattr(module, "BUDGET_S", -1.0)
+    world.requests.submit()
+
+    assert world.notify(world.records()) == []
+
+    assert sink.texts("a") == sink.texts("b") == []
 
 
 def test_a_row_that_cannot_be_removed_fails_no_batch(world: World, sink: Sink) -> None:
