@@ -261,14 +261,19 @@ class RequestQueue:
             return None
 
     def _start(self, head: Head, worker_id: str, lease: timedelta) -> Claim | None:
+        """Begin an attempt; None when another worker was first or the index is behind: then the next candidate."""
+        if head.state.status not in RUNNABLE and head.state.worker_id != worker_id:
+            return None
         now = self._clock.now()
         try:
             # Read first: a worker that has started a request must be able to run it.
             submitted = self._events.get(head.request_id, 1).event()
-            started = self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
+            if isinstance(submitted, RequestSubmitted):
+                started = self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
+                return Claim(started, submitted)
         except (Rejected, Undecodable):
-            return None  # another worker was first, or the index is behind: the next candidate
-        return Claim(started, submitted) if isinstance(submitted, RequestSubmitted) else None
+            return None
+        return None
 
 
 def _origin(submission: Submission) -> Origin:
