@@ -51,7 +51,8 @@ def test_every_table_of_the_template_is_made_with_its_stream_and_time_to_live(dy
         stream = made.get("StreamSpecification", {}).get("StreamViewType")
         assert stream == properties.get("StreamSpecification", {}).get("StreamViewType")
         ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-        assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "expires_at")
+        wanted = properties["TimeToLiveSpecification"]["AttributeName"]
+        assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", wanted)
 
 
 def test_a_second_run_changes_nothing_and_says_so(
