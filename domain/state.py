@@ -84,11 +84,6 @@ _FROM_JSON: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-def public_of(snapshot: dict[str, Any]) -> dict[str, Any]:
-    """The part of a stored snapshot that clients see."""
-    return RequestState.from_snapshot(snapshot).public()
-
-
 def _same(value: Any) -> Any:
     return value
 

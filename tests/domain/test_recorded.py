@@ -16,7 +16,7 @@ from domain.exact_json import EVENT_DEPTH, FRAME_DEPTH, MAX_DEPTH
 from domain.protocol import EventsPush, HistoryPage, server_frame
 from domain.recorded import Head, Origin, RecordedEvent, first_break, record
 from domain.request import decide
-from domain.state import RequestState, Status, public_of
+from domain.state import RequestState, Status
 from tests.strategies import ORIGIN, START, logs
 
 NAMES = [field.name for field in fields(RecordedEvent)]
@@ -143,7 +143,8 @@ def test_an_older_schema_is_brought_up_to_todays(monkeypatch: pytest.MonkeyPatch
 
 
 def test_clients_never_see_digest_worker_or_lease() -> None:
-    shown = public_of({"status": "PROCESSING", "digest": "d", "worker_id": "w", "lease_until": "2026-01-01T00:00:00Z"})
+    kept = {"status": "PROCESSING", "digest": "d", "worker_id": "w", "lease_until": "2026-01-01T00:00:00Z"}
+    shown = RequestState.from_snapshot(kept).public()
     assert shown == {"status": "PROCESSING", "attempt": 0, "percent": 0.0}
 
 
