@@ -22,6 +22,7 @@ class Settings:
     tickets_table: str
     audit_table: str
     metrics_table: str
+    limits_table: str
     payload_bucket: str
     failures_bucket: str
     work_queue_url: str

@@ -18,7 +18,7 @@ from local.probe import status_of
 from local.waiting import until
 
 HOME = PROJECT / ".local"
-TABLES = ("Events", "Requests", "Connections", "Subscriptions", "Tickets", "Audit", "Metrics")
+TABLES = ("Events", "Requests", "Connections", "Subscriptions", "Tickets", "Audit", "Metrics", "Limits")
 _ANSWER_SECONDS = 30.0
 _REFUSALS = (400, 401)
 
