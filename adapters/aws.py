@@ -32,6 +32,7 @@ PATIENT: Final = Config(
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 TRANSACTION_CANCELLED: Final = "TransactionCanceledException"
 TRANSACTION_CONFLICT: Final = "TransactionConflict"
+REASON_CONDITION_FAILED: Final = "ConditionalCheckFailed"  # of one write among a transaction's
 _GONE: Final = frozenset({"GoneException", "410"})
 
 

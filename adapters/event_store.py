@@ -1,18 +1,27 @@
 """The event store: the Events table, the log that everything else follows from.
 
-An append is one conditional put. When its answer is lost and the SDK sends it again, the second try fails on what the
-first one wrote; DynamoDB hands back that row, and its event id tells our own write from another writer's.
+An append is one conditional put, in a transaction if something must be written with it. When its answer is lost and
+the SDK sends it again, the second try fails on what the first one wrote; DynamoDB hands back that row, and its event
+id tells our own write from another writer's.
 """
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from adapters.aws import CONDITION_FAILED, code_of, translated
+from adapters.aws import (
+    CONDITION_FAILED,
+    REASON_CONDITION_FAILED,
+    TRANSACTION_CANCELLED,
+    TRANSACTION_CONFLICT,
+    code_of,
+    translated,
+)
+from adapters.backoff import Backoff
 from adapters.items import from_item, to_item
-from domain.errors import Conflict, NotFound, Undecodable
+from domain.errors import Conflict, NotFound, TenantFull, Unavailable, Undecodable
 from domain.instant import epoch_seconds, from_text
 from domain.recorded import Head, RecordedEvent
 from domain.validity import LONGEST_REQUEST_ID, require_id
@@ -21,37 +30,47 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _KINDS = {name: field.type for name, field in RecordedEvent.__dataclass_fields__.items()}
+_TRIES: Final = 8
+_BACKOFF: Final = Backoff()
 _HASHES = frozenset({"prev_hash", "hash"})
 
 
 class EventStore:
     """The log of every request."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, backoff: Backoff = _BACKOFF) -> None:
         self._client = client
         self._table = table
+        self._backoff = backoff
 
-    def append(self, event: RecordedEvent) -> None:
-        """Add the event at its version; Conflict when another writer's event is there."""
+    def append(self, event: RecordedEvent, slot: Any = None) -> None:
+        """Add the event at its version, and what the change of the tenant's slots is, both or neither.
+
+        Conflict when another writer's event is there; TenantFull when it starts an attempt and no slot is free.
+        """
         require_request_id(event.request_id)
+        put: Any = {
+            "TableName": self._table,
+            "Item": to_row(event),
+            "ConditionExpression": "attribute_not_exists(request_id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
         with translated("append", table=self._table, request_id=event.request_id, version=event.version):
             try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=to_row(event),
-                    ConditionExpression="attribute_not_exists(request_id)",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
+                if slot is None:
+                    self._client.put_item(**put)
+                else:
+                    self._transact([{"Put": put}, slot])
             except ClientError as exc:
-                if code_of(exc) != CONDITION_FAILED:
+                stored = _in_the_way(exc)
+                if stored is None:
                     raise
-                stored: Any = exc.response.get("Item", {})
                 found = stored.get("event_id", {}).get("S")
                 if found != event.event_id:
                     raise Conflict(request_id=event.request_id, version=event.version, found=found) from exc
 
-    def head(self, request_id: str) -> Head:
-        """Where the log of a request ends, read consistently; version 0 when there is none."""
+    def newest(self, request_id: str) -> RecordedEvent | None:
+        """The newest event of a request, read consistently; None when it has none."""
         require_request_id(request_id)
         with translated("head", table=self._table, request_id=request_id):
             page = self._client.query(
@@ -62,7 +81,12 @@ class EventStore:
                 ConsistentRead=True,
                 Limit=1,
             )
-        return Head.of(from_row(page["Items"][0])) if page["Items"] else Head(request_id)
+        return from_row(page["Items"][0]) if page["Items"] else None
+
+    def head(self, request_id: str) -> Head:
+        """Where the log of a request ends, read consistently; version 0 when there is none."""
+        newest = self.newest(request_id)
+        return Head.of(newest) if newest else Head(request_id)
 
     def get(self, request_id: str, version: int) -> RecordedEvent:
         """The event at a version; NotFound when there is none."""
@@ -98,6 +122,35 @@ class EventStore:
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _transact(self, writes: Any) -> None:
+        """Carry out the writes; those of other requests of the tenant may be in the way for a moment."""
+        for wait in self._backoff.waits(_TRIES):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as exc:
+                codes = [reason.get("Code") for reason in _reasons(exc)]
+                if codes[1:] == [REASON_CONDITION_FAILED] and codes[0] != REASON_CONDITION_FAILED:
+                    raise TenantFull(table=self._table) from exc
+                if TRANSACTION_CONFLICT not in codes:
+                    raise
+            else:
+                return
+            wait()
+        raise Unavailable("transactions keep colliding", table=self._table)
+
+
+def _in_the_way(error: ClientError) -> Any:
+    """The row that an append found at its version; None when it failed for another reason."""
+    if code_of(error) == CONDITION_FAILED:
+        return error.response.get("Item", {})
+    first, *_ = _reasons(error) or [{}]
+    return first.get("Item", {}) if first.get("Code") == REASON_CONDITION_FAILED else None
+
+
+def _reasons(error: ClientError) -> list[Any]:
+    """Why a transaction was cancelled, write by write."""
+    return list(error.response.get("CancellationReasons", [])) if code_of(error) == TRANSACTION_CANCELLED else []
 
 
 def require_request_id(request_id: str) -> None:

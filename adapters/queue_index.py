@@ -1,129 +1,123 @@
-"""The StatusIndex as the queue: who is next, who waits, whose lease is over.
+"""The QueueIndex: the requests that wait for a worker, in the order of their turns.
 
-Requests are spread over shards by their ids; what is in order within each is merged here.
+A look at it costs one query while the queue is short: then a single page shows all of it. From a long queue it reads
+on from the tenant that was served last.
 """
 
-import base64
-import binascii
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from heapq import merge
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
-from adapters.items import from_item
-from domain import exact_json
-from domain.errors import InvalidFrame, InvalidJson
-from domain.state import Status
-from projections.requests import READY, WAITING, status_shard
+from projections.intents import Wake
+from projections.turns import PAST, READY, WAITING, Turn, place, queue_shard
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_FEW: Final = 3  # entries of a shard in a first look at the queue
-_START: Final = "!"  # before and after every place in the queue
-_END: Final = "~"
+_PAGE: Final = 25  # some 4 KB: half a read unit
+_START: Final = "!"  # before every place
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A request's entry in the StatusIndex."""
+@dataclass(slots=True)
+class Rotation:
+    """What a worker remembers between its claims: the tenant served last, and what it saw of the queue."""
 
-    request_id: str
-    queue_key: str
-    expires_at: int
+    served: str = ""
+    is_long: bool = False
+    shown: frozenset[str] = frozenset()  # all of a short queue
+
+    def rank(self, wake: Wake) -> tuple[bool, tuple[str, int, str]]:
+        """A request's rank as seen from here: the tenants that follow the one served last, then round again."""
+        return wake.turn.rank[0] <= self._place, wake.turn.rank
+
+    def shows(self, request_id: str) -> bool:
+        """Whether the index leads to a ready request without a token; of a long queue it is taken for granted."""
+        return self.is_long or request_id in self.shown
+
+    @property
+    def after(self) -> str:
+        """Behind all turns of the tenant that was served last."""
+        return self._place + PAST
+
+    @property
+    def _place(self) -> str:
+        return place(self.served) if self.served else _START
 
 
 class QueueIndex:
-    """The door to the StatusIndex."""
+    """The door to the QueueIndex."""
 
     def __init__(self, client: "DynamoDBClient", table: str, shards: int) -> None:
         self._client = client
         self._table = table
         self._shards = shards
 
-    def in_status(self, status: Status, limit: int, cursor: str | None) -> tuple[list[Queued], str | None]:
-        """At most limit entries of a status after the cursor, and the cursor that leads on if there are more."""
-        after = _place(cursor)
-        shards = (self._queued(status, shard, after[0], _END, limit + 1) for shard in range(self._shards))
-        entries = (entry for entry in merge(*shards, key=_order) if _order(entry) > after)
-        found = list(islice(entries, limit + 1))
-        return found[:limit], _told_place(found[limit - 1]) if len(found) > limit else None
+    def ready(self, rotation: Rotation, full: Container[str]) -> Iterator[Wake]:
+        """The requests that may run, as their turns come; tenants that are full by then are passed over."""
+        if not rotation.is_long:
+            pages = [self._page(shard, _START, PAST) for shard in self._partitions()]
+            wakes = sorted((wake for page, _ in pages for wake in page), key=rotation.rank)
+            rotation.shown = frozenset(wake.request_id for wake in wakes)
+            if not any(following for _, following in pages):
+                yield from wakes
+                return
+        rotation.is_long = False  # unless some of it fits no page
+        for low, high in ((rotation.after, PAST), (_START, rotation.after)):
+            shards = (self._range(shard, low, high, rotation, full) for shard in self._partitions())
+            yield from merge(*shards, key=lambda wake: wake.turn.rank)
 
-    def ready(self, limit: int) -> Iterator[Queued]:
-        """The best of the requests that may run at once, highest priority, then oldest; read as far as asked for."""
-        shards = (self._queued(Status.PENDING, n, f"{READY}#", f"{READY}$", _FEW) for n in range(self._shards))
-        return islice(merge(*shards, key=_order), limit)
+    def next_of(self, tenant_id: str, now: str) -> Wake | None:
+        """The best of a tenant's requests that may run by now; None when none waits."""
+        here = place(tenant_id)
+        for kind, high in ((READY, f"{here}{PAST}"), (WAITING, f"{here}{now}{PAST}")):
+            found, _ = self._page(queue_shard(kind, tenant_id, self._shards), here, high, limit=1)
+            if found:
+                return found[0]
+        return None
 
-    def ahead_of(self, key: str) -> int:
-        """How many requests that may run at once come before this place in the queue."""
-        # BETWEEN takes in both ends: what shares the place is counted and taken off again.
-        return sum(
-            self._count(Status.PENDING, shard, f"{READY}#", key) - self._count(Status.PENDING, shard, key, key)
-            for shard in range(self._shards)
-        )
-
-    def due(self, status: Status, until: str, limit: int) -> Iterator[Queued]:
-        """Waiting requests whose time came before the instant `until`, at most limit of each shard."""
-        return self._some(status, f"{WAITING}#", f"{WAITING}#{until}", limit)
-
-    def ready_since(self, priority_key: str, until: str, limit: int) -> Iterator[Queued]:
-        """Ready requests of one priority that were due before the instant `until`, at most limit of each shard."""
-        return self._some(Status.PENDING, priority_key, f"{priority_key}{until}", limit)
-
-    def leases_over(self, now: str, limit: int) -> Iterator[Queued]:
-        """Running requests whose lease ended before the instant `now`, at most limit of each shard."""
-        return self._some(Status.PROCESSING, "0", now, limit)
-
-    def _some(self, status: Status, low: str, high: str, limit: int) -> Iterator[Queued]:
-        for shard in range(self._shards):
-            yield from islice(self._queued(status, shard, low, high, limit), limit)
-
-    def _queued(self, status: Status, shard: int, low: str, high: str, page_size: int) -> Iterator[Queued]:
-        """A shard's entries of the StatusIndex in order, page by page as they are asked for."""
-        with translated("read queue", table=self._table, status=status):
-            pages = self._client.get_paginator("query").paginate(
-                **self._range(status, shard, low, high), PaginationConfig={"PageSize": page_size}
-            )
-            for page in pages:
-                for row in map(from_item, page["Items"]):
-                    yield Queued(row["request_id"], row["queue_key"], row["expires_at"])
-
-    def _count(self, status: Status, shard: int, low: str, high: str) -> int:
-        with translated("count queue", table=self._table, status=status):
-            pages = self._client.get_paginator("query").paginate(
-                **self._range(status, shard, low, high), Select="COUNT"
-            )
+    def ahead_of(self, turn: Turn) -> int:
+        """How many of the tenant's ready requests come before this one."""
+        before = turn.key[:-1]  # sorts just before the key and those like it: a range takes in both its ends
+        query = self._query(queue_shard(READY, turn.tenant_id, self._shards), place(turn.tenant_id), before)
+        with translated("count queue", table=self._table, tenant_id=turn.tenant_id):
+            pages = self._client.get_paginator("query").paginate(**query, Select="COUNT")
             return sum(page["Count"] for page in pages)
 
-    def _range(self, status: Status, shard: int, low: str, high: str) -> Any:
+    def _partitions(self) -> list[str]:
+        return [f"{READY}#{shard}" for shard in range(self._shards)]
+
+    def _range(self, shard: str, low: str, high: str, rotation: Rotation, full: Container[str]) -> Iterator[Wake]:
+        """A partition's entries in order, page by page; from a tenant that is full it leaps to the next."""
+        start: Any = None
+        while low < high:
+            page, start = self._page(shard, low, high, start)
+            rotation.is_long |= start is not None
+            for wake in page:
+                if wake.turn.tenant_id in full:
+                    low, start = place(wake.turn.tenant_id) + PAST, None
+                    break
+                yield wake
+            else:
+                if start is None:
+                    return
+
+    def _page(self, shard: str, low: str, high: str, start: Any = None, limit: int = _PAGE) -> tuple[list[Wake], Any]:
+        """A page of a partition from one key to another, and where the next one starts, if there is one."""
+        query = {**self._query(shard, low, high), **({"ExclusiveStartKey": start} if start else {})}
+        with translated("read queue", table=self._table, shard=shard):
+            page = self._client.query(**query, Limit=limit)
+        is_ready = shard.startswith(READY)
+        wakes = [
+            Wake(item["request_id"]["S"], Turn.parsed(item["turn"]["S"], is_ready=is_ready)) for item in page["Items"]
+        ]
+        return wakes, page.get("LastEvaluatedKey")
+
+    def _query(self, shard: str, low: str, high: str) -> Any:
         return {
             "TableName": self._table,
-            "IndexName": "StatusIndex",
-            "KeyConditionExpression": "status_shard = :shard AND queue_key BETWEEN :low AND :high",
-            "ExpressionAttributeValues": {
-                ":shard": {"S": status_shard(status, shard)},
-                ":low": {"S": low},
-                ":high": {"S": high},
-            },
+            "IndexName": "QueueIndex",
+            "KeyConditionExpression": "queue_shard = :shard AND turn BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {":shard": {"S": shard}, ":low": {"S": low}, ":high": {"S": high}},
         }
-
-
-def _order(entry: Queued) -> tuple[str, str]:
-    return entry.queue_key, entry.request_id
-
-
-def _told_place(entry: Queued) -> str:
-    return base64.urlsafe_b64encode(exact_json.encode(_order(entry)).encode()).decode()
-
-
-def _place(cursor: str | None) -> tuple[str, str]:
-    """The place in the queue that a cursor names: the very start without one."""
-    if cursor is None:
-        return _START, ""
-    try:
-        key, request_id = exact_json.decode(base64.urlsafe_b64decode(cursor.encode()))
-    except (binascii.Error, ValueError, TypeError, InvalidJson) as exc:
-        raise InvalidFrame("cursor: not one that was given out") from exc
-    return str(key) or _START, str(request_id)

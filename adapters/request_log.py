@@ -8,6 +8,7 @@ from typing import Final
 
 from adapters.clock import Clock
 from adapters.event_store import EventStore
+from adapters.tenant_slots import TenantSlots
 from domain.commands import Command
 from domain.errors import Conflict, Unavailable
 from domain.recorded import Head, Origin, record
@@ -20,22 +21,25 @@ _TRIES: Final = 4
 class RequestLog:
     """The logs of all requests, as commands change them."""
 
-    def __init__(self, events: EventStore, clock: Clock) -> None:
+    def __init__(self, events: EventStore, clock: Clock, slots: TenantSlots | None = None) -> None:
         self._events = events
         self._clock = clock
+        self._slots = slots
 
     def execute(self, command: Command, head: Head) -> tuple[Head, bool]:
         """Carry out a command on a request whose head was loaded before, perhaps long ago.
 
-        Gives the head that it leads to, and whether it changed anything.
+        Gives the head that it leads to, and whether it changed anything. TenantFull when it starts an attempt and the
+        tenant has no slot left.
         """
         for _ in range(_TRIES):
             events = decide(command, head.state)
             if not events:
                 return head, False
             recorded = record(events[0], head, self._clock.now(), self._clock.event_id(), head.origin or NOBODY)
+            slot = self._slots.change(head.state.status, recorded) if self._slots else None
             try:
-                self._events.append(recorded)
+                self._events.append(recorded, slot)
             except Conflict:
                 head = self._events.head(head.request_id)
             else:

@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from heapq import merge
+from itertools import islice
 from typing import Any, Final
 
 from adapters.clock import Clock, keyed_request_id
 from adapters.event_store import EventStore
 from adapters.objects import Objects, folder
+from adapters.queue_index import Rotation
 from adapters.request_log import NOBODY, RequestLog
 from adapters.request_view import Page, RequestView
+from adapters.tenant_slots import TenantSlots
 from domain import exact_json
 from domain.commands import (
     DEFAULT_RETRY,
@@ -32,16 +35,15 @@ from domain.commands import (
     Start,
     Submit,
 )
-from domain.errors import KeyReused, Rejected, Undecodable
+from domain.errors import KeyReused, Rejected, TenantFull, Undecodable
 from domain.events import Failure, RequestCompleted, RequestSubmitted
 from domain.instant import to_text
-from domain.recorded import Head, Origin
+from domain.recorded import Head, Origin, RecordedEvent
 from domain.state import Status
-from projections.dispatch import RUNNABLE
 from projections.intents import Wake
-from projections.requests import READY, queue_key, ready_key
+from projections.turns import RUNNABLE, Turn
 
-_CANDIDATES: Final = 30  # tried at most: those at the front may all have been taken since the index was written
+_CANDIDATES: Final = 50  # tried at most: those at the front may all have been taken since the index was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An attempt that a worker has started, and the token to put back if a better request was taken instead."""
+    """An attempt that a worker has started, and the token to put back if another request's turn came first."""
 
     head: Head
     submitted: RequestSubmitted
@@ -76,10 +78,17 @@ class RequestQueue:
     """Requests: taken in, claimed, moved on and looked up."""
 
     def __init__(
-        self, events: EventStore, view: RequestView, objects: Objects, clock: Clock, retention: timedelta
+        self,
+        events: EventStore,
+        view: RequestView,
+        objects: Objects,
+        clock: Clock,
+        retention: timedelta,
+        slots: TenantSlots | None = None,
     ) -> None:
         self._events = events
-        self._log = RequestLog(events, clock)
+        self._log = RequestLog(events, clock, slots)
+        self._slots = slots
         self._view = view
         self._objects = objects
         self._clock = clock
@@ -203,19 +212,37 @@ class RequestQueue:
         event = self._events.get(head.request_id, head.version).event()
         return (event.result, event.result_ref) if isinstance(event, RequestCompleted) else (None, None)
 
-    def claim(self, hint: str | None, worker_id: str, lease: timedelta) -> Claim | None:
-        """Start the best runnable request: highest priority, then oldest. None when there is none.
+    def claim(
+        self, hint: Wake | None, worker_id: str, lease: timedelta, rotation: Rotation | None = None
+    ) -> Claim | None:
+        """Start the request whose turn it is: tenants in rotation, within one the highest priority, then the oldest.
 
-        The hint is the request that the token names. It counts although the index may not show it yet, or shows it
-        as waiting.
+        None when there is none. The hint is what the token says: it counts although the index may not show it yet.
+        The rotation is what the worker remembers between its claims.
         """
-        hinted = self._readable(hint) if hint else None
-        for request_id in self._candidates(hinted):
-            head = hinted if hinted and request_id == hinted.request_id else self._readable(request_id)
-            claim = self._start(head, worker_id, lease) if head else None
+        rotation = rotation or Rotation()
+        full: set[str] = set()
+        for wake in islice(self._candidates(hint, rotation, full), _CANDIDATES):
+            try:
+                claim = self._start(wake.request_id, worker_id, lease)
+            except TenantFull:
+                full.add(wake.turn.tenant_id)
+                continue
             if claim:
-                return replace(claim, put_back=self._passed_over(hinted, request_id))
+                rotation.served = wake.turn.tenant_id
+                passed_over = hint if hint and hint.request_id != wake.request_id else None
+                return replace(claim, put_back=self._put_back(passed_over, rotation) if passed_over else None)
         return None
+
+    def next_of(self, tenant_id: str) -> Wake | None:
+        """The request that takes the slot which one of the tenant's has given back; None when there are no slots."""
+        return self._view.queue.next_of(tenant_id, to_text(self._clock.now())) if self._slots else None
+
+    def free_stale_slots(self, tenant_id: str) -> int:
+        """Free the slots of requests that do not run, and tell how many: left from a time without a limit."""
+        heads = [self._events.head(request_id) for request_id in self._slots.taken(tenant_id)] if self._slots else []
+        stale = [head for head in heads if head.state.status is not Status.PROCESSING]
+        return sum(self._slots.give_back(tenant_id, head) for head in stale) if self._slots else 0
 
     def list_by_connection(self, connection_id: str, limit: int, cursor: str | None = None) -> Page:
         """The requests submitted over a connection, newest first."""
@@ -234,46 +261,51 @@ class RequestQueue:
         return self._view.by_status(status, self._clock.now(), limit, cursor)
 
     def position(self, head: Head) -> int | None:
-        """How many requests are ahead of one that may run at once; None for one that does not wait its turn."""
-        key = queue_key(head.state)
-        return self._view.queue.ahead_of(key) if key.startswith(READY) else None
+        """How many of its tenant's requests are ahead of one that may run; None for one that does not wait its turn."""
+        turn = Turn.of(head.state, head.origin.tenant_id) if head.origin else None
+        return self._view.queue.ahead_of(turn) if turn and turn.is_ready else None
 
-    def _candidates(self, hinted: Head | None) -> Iterator[str]:
-        """The requests to try, best first, read as far as it takes to find one that starts."""
-        ranked = ((entry.queue_key, entry.request_id) for entry in self._view.queue.ready(_CANDIDATES))
-        if hinted is None or not hinted.version or hinted.state.is_final:
-            return (request_id for _, request_id in ranked)
-        own = (ready_key(hinted.state.priority, to_text(hinted.state.due_at)), hinted.request_id)
-        others = (entry for entry in ranked if entry[1] != hinted.request_id)
-        return (request_id for _, request_id in merge(others, [own]))
+    def _candidates(self, hint: Wake | None, rotation: Rotation, full: set[str]) -> Iterator[Wake]:
+        """The requests to try as their turns come, read as far as it takes to find one that starts."""
+        # The rank depends on who was served last: a claim changes that, and then no candidate is asked for any more.
+        ranked = self._view.queue.ready(rotation, full)
+        others = (wake for wake in ranked if hint is None or wake.request_id != hint.request_id)
+        for wake in merge(others, [hint] if hint else [], key=rotation.rank):
+            if wake.turn.tenant_id not in full:
+                yield wake
 
-    def _passed_over(self, hinted: Head | None, taken: str) -> Wake | None:
-        """The token of a request that still waits, if it led to another one: each keeps one until it has run."""
-        if hinted is None or hinted.request_id == taken or hinted.state.status not in RUNNABLE:
-            return None
-        return Wake(hinted.request_id, max(self._clock.now(), hinted.state.due_at))
-
-    def _readable(self, request_id: str) -> Head | None:
-        """The head of a candidate; None for a log that no code can read: it must not hold up the others."""
-        try:
-            return self.get(request_id)
-        except Undecodable:
-            return None
-
-    def _start(self, head: Head, worker_id: str, lease: timedelta) -> Claim | None:
+    def _start(self, request_id: str, worker_id: str, lease: timedelta) -> Claim | None:
         """Begin an attempt; None when another worker was first or the index is behind: then the next candidate."""
-        if head.state.status not in RUNNABLE and head.state.worker_id != worker_id:
+        newest = self._newest(request_id)
+        head = Head.of(newest) if newest else Head(request_id)
+        if newest is None or (head.state.status not in RUNNABLE and head.state.worker_id != worker_id):
             return None
         now = self._clock.now()
         try:
-            # Read first: a worker that has started a request must be able to run it.
-            submitted = self._events.get(head.request_id, 1).event()
+            # Before the attempt begins: a worker that has started a request must be able to run it.
+            submitted = (newest if newest.version == 1 else self._events.get(request_id, 1)).event()
             if isinstance(submitted, RequestSubmitted):
                 started = self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
                 return Claim(started, submitted)
         except (Rejected, Undecodable):
             return None
         return None
+
+    def _put_back(self, hint: Wake, rotation: Rotation) -> Wake | None:
+        """The token of a request whose turn it was not, if nothing but a token leads to it and it still waits."""
+        if hint.turn.is_ready and rotation.shows(hint.request_id):
+            return None  # there are as many tokens as ready requests: another one will lead to it
+        newest = self._newest(hint.request_id)
+        turn = Turn.of(newest.snapshot(), hint.turn.tenant_id) if newest else None
+        return Wake(hint.request_id, turn) if turn else None
+
+    def _newest(self, request_id: str) -> RecordedEvent | None:
+        """The newest event of a candidate; None for a log that no code can read: it must not hold up the others."""
+        try:
+            newest = self._events.newest(request_id)
+            return None if newest is None or self._is_over(Head.of(newest)) else newest
+        except Undecodable:
+            return None
 
 
 def _origin(submission: Submission) -> Origin:

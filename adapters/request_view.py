@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from adapters.aws import translated
 from adapters.items import from_item
 from adapters.queue_index import QueueIndex
+from adapters.status_index import StatusIndex
 from domain import exact_json
 from domain.errors import InvalidFrame, InvalidJson, Unavailable
 from domain.instant import epoch_seconds, from_text, to_text
@@ -50,6 +51,7 @@ class RequestView:
         self._client = client
         self._table = table
         self.queue = QueueIndex(client, table, shards)
+        self.statuses = StatusIndex(client, table, shards)
 
     def by_user(
         self, tenant_id: str, user_id: str, now: datetime, limit: int, cursor: str | None, status: Status | None
@@ -70,8 +72,8 @@ class RequestView:
         return self._list("ConnectionIndex", "connection_id", connection_id, now, limit, cursor, status)
 
     def by_status(self, status: Status, now: datetime, limit: int, cursor: str | None = None) -> Page:
-        """The requests of every tenant in a status, in the order of the queue."""
-        entries, following = self.queue.in_status(status, limit, cursor)
+        """The requests of every tenant in a status, by when they are due, their lease ends, or they ended."""
+        entries, following = self.statuses.in_status(status, limit, cursor)
         rows = self._rows([entry.request_id for entry in entries])
         live = [row for row, ttl in rows if ttl > epoch_seconds(now) and row.state.status is status]
         return Page(live, following)

@@ -3,7 +3,7 @@
 It only appends to the log, sends tokens and closes sockets; projections and workers do the rest as always.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,20 +12,22 @@ from typing import Final
 from actions.registry import Registry
 from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
-from adapters.queue_index import Queued
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
+from adapters.status_index import Listed
 from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
 from adapters.worker import retry_policy
 from domain.errors import Gone, Rejected, Unavailable, Undecodable
-from domain.instant import from_epoch, from_text, to_text
+from domain.instant import from_epoch, to_text
 from domain.request import EXPIRY_MARGIN
 from domain.state import Status
 from projections.intents import Wake
-from projections.requests import HIGHEST_PRIORITY, READY
+from projections.turns import RUNNABLE
 
 TURN: Final = timedelta(minutes=1)
+# A request that is overdue by so long gets another token: each turn comes upon it once at each of these ages.
+AGES: Final = tuple(TURN * 2**n for n in range(14))  # up to 5.7 days
 _MOST: Final = 200  # of one kind and shard in one turn; the rest is found in the next
 
 
@@ -36,6 +38,7 @@ class Swept:
     leases_expired: int = 0
     requests_expired: int = 0
     tokens_sent: int = 0
+    slots_freed: int = 0
     connections_closed: int = 0
     connections_left: int = 0
     unreadable: int = 0
@@ -66,44 +69,55 @@ class Sweeper:
         """One turn."""
         swept = Swept()
         self._expire_leases(swept)
-        self._wake(self._forgotten(), swept)
+        self._expire_queued(swept)
+        self._wake_forgotten(swept)
         self._close_ended(swept)
         return swept
 
     def _expire_leases(self, swept: Swept) -> None:
-        for entry in self._view.queue.leases_over(to_text(self._clock.now()), _MOST):
+        for entry in self._view.statuses.until(Status.PROCESSING, to_text(self._clock.now()), _MOST):
             with _set_aside(swept):
                 if not self._ended_with_retention(entry, swept):
                     self._expire_lease(entry, swept)
 
-    def _expire_lease(self, entry: Queued, swept: Swept) -> None:
+    def _expire_lease(self, entry: Listed, swept: Swept) -> None:
         head = self._queue.get(entry.request_id)
         policy = retry_policy(self._registry, head.state.action)
         swept.leases_expired += self._queue.expire_lease(head, policy).version > head.version
 
-    def _forgotten(self) -> Iterable[Queued]:
-        """Requests whose token is overdue, or was never sent because it was too early."""
-        now = self._clock.now()
-        for status in (Status.PENDING, Status.RETRYING):
-            yield from self._view.queue.due(status, to_text(now + TURN), _MOST)
-        for priority in range(HIGHEST_PRIORITY, -1, -1):
-            key = f"{READY}#{HIGHEST_PRIORITY - priority}#"
-            yield from self._view.queue.ready_since(key, to_text(now - TURN), _MOST)
+    def _expire_queued(self, swept: Swept) -> None:
+        """End what waits at the end of its retention: that is among the oldest."""
+        for status in RUNNABLE:
+            for entry in self._view.statuses.until(status, to_text(self._clock.now()), _MOST):
+                with _set_aside(swept):
+                    self._ended_with_retention(entry, swept)
 
-    def _wake(self, entries: Iterable[Queued], swept: Swept) -> None:
+    def _wake_forgotten(self, swept: Swept) -> None:
+        """Send tokens for what is due soon, which was too early before, and for what is overdue: theirs may be lost."""
         now = self._clock.now()
-        living: list[Queued] = []
-        for entry in entries:
+        # Half a turn more than there should be between two turns: the schedule is not exact.
+        soon = [wake for wake in self._due(now - TURN / 2, now + TURN) if not wake.turn.is_ready]
+        overdue = [wake for age in AGES for wake in self._due(now - age - TURN, now - age)]
+        for tenant_id in {wake.turn.tenant_id for wake in overdue}:
             with _set_aside(swept):
-                living += [] if self._ended_with_retention(entry, swept) else [entry]
-        swept.tokens_sent += self._tokens.send([Wake(entry.request_id, _due(entry)) for entry in living], now)
+                swept.slots_freed += self._queue.free_stale_slots(tenant_id)
+        swept.tokens_sent += self._tokens.send({wake.request_id: wake for wake in soon + overdue}.values(), now)
 
-    def _ended_with_retention(self, entry: Queued, swept: Swept) -> bool:
-        now = self._clock.now()
-        if now < from_epoch(entry.expires_at) - EXPIRY_MARGIN:
+    def _due(self, low: datetime, high: datetime) -> Iterator[Wake]:
+        """The requests that wait for a worker and were, or are, due between two instants."""
+        for status in RUNNABLE:
+            for entry in self._view.statuses.between(status, to_text(low), to_text(high), _MOST):
+                if entry.turn and not self._is_over(entry):
+                    yield Wake(entry.request_id, entry.turn)
+
+    def _ended_with_retention(self, entry: Listed, swept: Swept) -> bool:
+        if not self._is_over(entry):
             return False
         swept.requests_expired += self._queue.expire(entry.request_id)
         return True
+
+    def _is_over(self, entry: Listed) -> bool:
+        return self._clock.now() >= from_epoch(entry.expires_at) - EXPIRY_MARGIN
 
     def _close_ended(self, swept: Swept) -> None:
         for connection in self._connections.ended(self._clock.now()):
@@ -124,8 +138,3 @@ def _set_aside(swept: Swept) -> Iterator[None]:
         yield
     except (Rejected, Undecodable):
         swept.unreadable += 1
-
-
-def _due(entry: Queued) -> datetime:
-    """When the request may start: a token that comes before finds it not due and is spent."""
-    return from_text(entry.queue_key.rpartition("#")[2])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from adapters.aws import translated
 from domain import exact_json
-from domain.errors import Unavailable
+from domain.errors import InvalidJson, Unavailable
 from projections.intents import Wake
+from projections.turns import Turn
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -26,11 +27,11 @@ class WorkTokens:
 
     def send(self, wakes: Iterable[Wake], now: datetime) -> int:
         """Put a token on the queue for each request due within the limit; tells how many. Sending twice is harmless."""
-        delays = [(wake, max(0.0, (wake.due_at - now).total_seconds())) for wake in wakes]
+        delays = [(wake, max(0.0, (wake.turn.due_at - now).total_seconds())) for wake in wakes]
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {
                 "Id": str(place),
-                "MessageBody": exact_json.encode({"request_id": wake.request_id}),
+                "MessageBody": body_of(wake),
                 # Rounded up: a token that comes early finds its request not due and is spent.
                 "DelaySeconds": -int(-delay // 1),
             }
@@ -46,7 +47,15 @@ class WorkTokens:
         return len(entries)
 
 
-def request_id_of(body: str) -> str | None:
-    """The request that a token names."""
-    token = exact_json.decode(body)
-    return token.get("request_id") if isinstance(token, dict) else None
+def wake_of(body: str) -> Wake | None:
+    """What a token says; None for one that is not of this release: it still tells that there may be work."""
+    try:
+        token = exact_json.decode(body)
+        return Wake(token["request_id"], Turn.parsed(token["turn"], is_ready=token["is_ready"]))
+    except (InvalidJson, TypeError, KeyError, ValueError):
+        return None
+
+
+def body_of(wake: Wake) -> str:
+    """The token as a message."""
+    return exact_json.encode({"request_id": wake.request_id, "turn": wake.turn.key, "is_ready": wake.turn.is_ready})

@@ -15,6 +15,7 @@ from adapters.attempt import Attempt
 from adapters.clock import Clock
 from adapters.deadline import deadline
 from adapters.objects import Objects
+from adapters.queue_index import Rotation
 from adapters.request_queue import Claim, RequestQueue
 from adapters.work_files import WorkFiles
 from adapters.work_tokens import WorkTokens
@@ -23,6 +24,7 @@ from domain.commands import DEFAULT_RETRY, RetryPolicy
 from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected, Unavailable
 from domain.events import Failure
 from domain.recorded import Head
+from projections.intents import Wake
 
 PERMANENT = "ACTION_FAILED"
 RETRY = "ACTION_RETRY"
@@ -69,15 +71,25 @@ class Worker:
         self._tokens = tokens
         self._clock = clock
         self._lease = lease
+        self._rotation = Rotation()
 
-    def run(self, hint: str | None, worker_id: str, limit: timedelta) -> Done | None:
-        """Claim the best runnable request and run it for at most the limit; None when there is none."""
-        claim = self._queue.claim(hint, worker_id, self._lease)
+    def run(self, hint: Wake | None, worker_id: str, limit: timedelta) -> Done | None:
+        """Claim the request whose turn it is and run it for at most the limit; None when there is none."""
+        claim = self._queue.claim(hint, worker_id, self._lease, self._rotation)
         if claim is None:
             return None
-        if claim.put_back:
-            with suppress(Unavailable):  # the request that was started goes first; the sweeper finds the other
-                self._tokens.send([claim.put_back], self._clock.now())
+        self._wake(claim.put_back)
+        done = self._run(claim, limit)
+        # Who found the tenant's slots taken has let its token go: the slot that is free now needs another one.
+        self._wake(self._queue.next_of(claim.head.origin.tenant_id) if claim.head.origin else None)
+        return done
+
+    def _wake(self, wake: Wake | None) -> None:
+        if wake:
+            with suppress(Unavailable):  # what was started goes first; the sweeper finds the other
+                self._tokens.send([wake], self._clock.now())
+
+    def _run(self, claim: Claim, limit: timedelta) -> Done:
         with Attempt(self._queue, claim.head, self._lease, self._clock) as attempt:
             ended = self._act(claim, attempt, limit)
             try:

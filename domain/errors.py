@@ -17,6 +17,7 @@ StreamerError
     PayloadTooLarge   PAYLOAD_TOO_LARGE
     DeadlineExceeded  TIMEOUT
   Conflict            another writer was first                    -> reload and decide again
+  TenantFull          as many of its requests run as may          -> another tenant's turn
   Unavailable         the world below failed                      -> raise: the platform redelivers
   Undecodable         a stored record that no code can read       -> quarantine it and go on
   Gone                the connection has closed                   -> remove it and go on
@@ -168,6 +169,12 @@ class Conflict(StreamerError):
     """Another writer appended first; the context has the expected version and what was found."""
 
     message = "Another writer was first"
+
+
+class TenantFull(StreamerError):
+    """As many requests of the tenant run as it may have running at the same time."""
+
+    message = "All of the tenant's slots are taken"
 
 
 class Unavailable(StreamerError):

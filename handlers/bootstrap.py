@@ -20,6 +20,7 @@ from adapters.quarantine import Quarantine
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
+from adapters.tenant_slots import TenantSlots
 from adapters.tenant_views import TenantViews
 from adapters.ticket_store import TicketStore
 from adapters.views import Views
@@ -113,7 +114,15 @@ def quarantine() -> Quarantine:
 @cache
 def queue() -> RequestQueue:
     """The requests."""
-    return RequestQueue(events(), request_view(), objects(), CLOCK, timedelta(days=settings().retention_days))
+    retention = timedelta(days=settings().retention_days)
+    return RequestQueue(events(), request_view(), objects(), CLOCK, retention, slots())
+
+
+@cache
+def slots() -> TenantSlots | None:
+    """The slots of tenants; None when a tenant may have as many requests running as it likes."""
+    limit = settings().tenant_concurrency
+    return TenantSlots(_dynamodb(), settings().limits_table, settings().events_table, limit) if limit else None
 
 
 @cache

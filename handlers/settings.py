@@ -31,9 +31,10 @@ class Settings:
     token_audience: str
     token_key: str = ""
     token_jwks_url: str = ""
-    queue_shards: int = 4
+    queue_shards: int = 1
     retention_days: int = 7
     lease_s: int = 30
+    tenant_concurrency: int = 0
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

@@ -5,10 +5,11 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, Final, Protocol
 
-from adapters.work_tokens import request_id_of
+from adapters.work_tokens import wake_of
 from adapters.worker import Worker
-from domain.errors import InvalidJson, Unavailable
+from domain.errors import Unavailable
 from handlers import bootstrap
+from projections.intents import Wake
 
 RESERVE: Final = timedelta(seconds=10)  # of the function's time, to write how the attempt ended
 
@@ -53,12 +54,11 @@ def _run(record: Mapping[str, Any], context: LambdaContext) -> None:
         bootstrap.logger().info("action ended", extra=about)
 
 
-def _hint(record: Mapping[str, Any]) -> str | None:
-    try:
-        return request_id_of(record["body"])
-    except InvalidJson:
+def _hint(record: Mapping[str, Any]) -> Wake | None:
+    wake = wake_of(record["body"])
+    if wake is None:
         bootstrap.logger().warning("unreadable token", extra={"message_id": record["messageId"]})
-        return None
+    return wake
 
 
 @cache

@@ -1,15 +1,11 @@
 """Dispatch: which requests became runnable, so that the queue gets a token for each."""
 
-from typing import Final
-
 from domain.recorded import RecordedEvent
-from domain.state import Status
 from projections.intents import Wake
-
-RUNNABLE: Final = frozenset({Status.PENDING, Status.RETRYING})
+from projections.turns import Turn
 
 
 def project(newest: RecordedEvent) -> list[Wake]:
     """A token if the request waits for a worker. Derived from the newest event alone, so again on every delivery."""
-    state = newest.snapshot()
-    return [Wake(newest.request_id, state.due_at)] if state.status in RUNNABLE else []
+    turn = Turn.of(newest.snapshot(), newest.tenant_id)
+    return [Wake(newest.request_id, turn)] if turn else []

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
+
+from projections.turns import Turn
 
 Key = Mapping[str, str]
 Attribute = str | int | None
@@ -52,10 +53,10 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Put a work token on the queue: this request becomes runnable at an instant."""
+    """Put a work token on the queue: this request is runnable when its turn is due."""
 
     request_id: str
-    due_at: datetime
+    turn: Turn
 
 
 @dataclass(frozen=True, slots=True)

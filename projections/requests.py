@@ -1,8 +1,8 @@
 """The requests view: one row a request, as it is now; also the projections' cursor and the workers' queue.
 
 status_shard  STATUS#n, n calculated from the request id, so that no status is one hot partition
-queue_key     the order within it: ready requests by priority (9 first) and then by due time, waiting ones by due
-              time, running ones by the end of their lease, final ones by when they ended
+queue_key     the order within it: by when the request is due, its lease ends, or it ended
+queue_shard, turn  its place among those that wait for a worker (projections/turns.py); none when it waits for none
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,17 @@ from domain.instant import epoch_seconds, to_text
 from domain.recorded import RecordedEvent
 from domain.state import RequestState, Status
 from projections.intents import Put, View
+from projections.turns import RUNNABLE, Turn
 
-HIGHEST_PRIORITY: Final = 9
 # A row that went before the last of its events would be made anew by that one, and all its events counted again.
 OUTLIVES: Final = timedelta(days=7)
-READY: Final = "ready"
-WAITING: Final = "waiting"
 
 
 def project(cursor: int, events: Sequence[RecordedEvent], shards: int) -> Put:
     """The row after the events, which follow the cursor without a gap."""
     newest = events[-1]
     state = newest.snapshot()
+    turn = Turn.of(state, newest.tenant_id)
     first: dict[str, Any] = {}
     if cursor == 0:
         submitted = events[0].event()
@@ -51,6 +50,8 @@ def project(cursor: int, events: Sequence[RecordedEvent], shards: int) -> Put:
             "state": exact_json.encode(state.snapshot()),
             "status_shard": status_shard(state.status, shard_of(newest.request_id, shards)),
             "queue_key": queue_key(state),
+            "queue_shard": turn.shard(shards) if turn else None,
+            "turn": turn.key if turn else None,
         },
         after=cursor,
     )
@@ -68,18 +69,6 @@ def status_shard(status: Status | None, shard: int) -> str:
 
 def queue_key(state: RequestState) -> str:
     """The place of a request among those of its status."""
-    due = to_text(state.due_at)
-    match state.status:
-        case Status.PENDING if state.due_at <= state.submitted_at:
-            return ready_key(state.priority, due)
-        case Status.PENDING | Status.RETRYING:
-            return f"{WAITING}#{due}"
-        case Status.PROCESSING:
-            return to_text(state.lease_until)
-        case _:
-            return to_text(state.updated_at)
-
-
-def ready_key(priority: int, due: str) -> str:
-    """The place of a request that may run at once: a higher priority sorts first, then an earlier due time."""
-    return f"{READY}#{HIGHEST_PRIORITY - priority}#{due}"
+    if state.status in RUNNABLE:
+        return to_text(state.due_at)
+    return to_text(state.lease_until if state.status is Status.PROCESSING else state.updated_at)

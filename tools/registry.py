@@ -16,7 +16,7 @@ from tools.replay import Told
 
 Row = dict[str, Any]
 
-SHARDS: Final = 4  # as template.yaml has it unless told otherwise
+SHARDS: Final = 1  # as template.yaml has it unless told otherwise
 _JSON_TEXT: Final = frozenset({"state", "detail"})
 
 
@@ -51,7 +51,7 @@ def metric_rows(told: Told) -> list[Row]:
 def dispatch_rows(told: Told) -> list[Row]:
     """The work tokens: one for each request that waits for a worker at the end of the recording."""
     wakes = chain.from_iterable(dispatch.project(events[-1]) for events in told.requests)
-    return [{"request_id": wake.request_id, "due_at": to_text(wake.due_at)} for wake in wakes]
+    return [{"request_id": wake.request_id, "due_at": to_text(wake.turn.due_at)} for wake in wakes]
 
 
 def fan_out_rows(told: Told) -> list[Row]:

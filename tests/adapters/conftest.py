@@ -23,7 +23,7 @@ from tests.kit.clock import START, FakeClock
 from tests.kit.streams import StreamReader
 from tests.kit.tables import Aws, forget, on_moto
 
-SHARDS = 4
+SHARDS = 1
 NUMBERS = itertools.count(1)
 
 

@@ -21,6 +21,7 @@ from tests.adapters.conftest import Asking
 from tests.adapters.racing import PATIENCE_S
 from tests.adapters.wrapped import Wrapped, client_error
 from tests.kit.clock import FakeClock
+from tests.kit.tokens import token
 
 LEASE = timedelta(seconds=30)
 
@@ -28,7 +29,7 @@ LEASE = timedelta(seconds=30)
 @pytest.fixture
 def head(asking: Asking, queue: RequestQueue) -> Head:
     """A request that this worker has just started."""
-    claimed = queue.claim(asking.ask().request_id, "w1", LEASE)
+    claimed = queue.claim(token(asking.ask()), "w1", LEASE)
     assert claimed is not None
     return claimed.head
 

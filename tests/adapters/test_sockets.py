@@ -9,9 +9,11 @@ from botocore.stub import Stubber
 
 from adapters.objects import Objects
 from adapters.websocket import Sockets
-from adapters.work_tokens import LONGEST_DELAY_S, WorkTokens, request_id_of
-from domain.errors import Gone, InvalidJson, NotFound, Unavailable
+from adapters.work_tokens import LONGEST_DELAY_S, WorkTokens, wake_of
+from domain.errors import Gone, NotFound, Unavailable
+from domain.instant import to_text
 from projections.intents import Wake
+from projections.turns import Turn
 from tests.adapters.wrapped import Wrapped, client_error
 from tests.kit.clock import START
 from tests.kit.tables import Aws
@@ -62,13 +64,12 @@ def test_a_token_is_delayed_until_its_request_is_due_and_left_to_the_sweeper_abo
     tokens: WorkTokens, sqs: Wrapped
 ) -> None:
     delays = [-5, 0, 0.001, 1, 59.5, LONGEST_DELAY_S, LONGEST_DELAY_S + 0.001]
-    wakes = [Wake(f"r{delay}", START + timedelta(seconds=delay)) for delay in delays]
+    wakes = [Wake(f"r{delay}", Turn("acme", 5, to_text(START + timedelta(seconds=delay)))) for delay in delays]
     assert tokens.send(wakes, START) == 6
     entries = [entry for _, call in sqs.calls for entry in call["Entries"]]
     assert [entry["DelaySeconds"] for entry in entries] == [0, 0, 1, 1, 60, 900]
-    assert [request_id_of(entry["MessageBody"]) for entry in entries] == [f"r{delay}" for delay in delays[:6]]
-    with pytest.raises(InvalidJson):
-        request_id_of("x")
+    assert [wake_of(entry["MessageBody"]) for entry in entries] == wakes[:6]
+    assert wake_of("x") is None
 
 
 def test_tokens_that_the_queue_refuses_are_an_outage(aws: Aws) -> None:
@@ -78,4 +79,4 @@ def test_tokens_that_the_queue_refuses_are_an_outage(aws: Aws) -> None:
         failed = {"Failed": [{"Id": "0", "SenderFault": False, "Code": "InternalError"}], "Successful": []}
         stub.add_response("send_message_batch", failed)
         with pytest.raises(Unavailable):
-            WorkTokens(client, aws.queue_url).send([Wake("r1", START)], START)
+            WorkTokens(client, aws.queue_url).send([Wake("r1", Turn("acme", 5, to_text(START)))], START)

@@ -23,6 +23,7 @@ from tests.adapters.conftest import Asking
 from tests.adapters.wrapped import Wrapped
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, moto_fixture
+from tests.kit.tokens import token
 
 aws = moto_fixture()
 
@@ -80,7 +81,7 @@ def sent(sqs: Wrapped) -> Any:
 
 def running(asking: Asking, **asked: Any) -> Head:
     """A request that a worker has, as the view shows it."""
-    claimed = asking.queue.claim(asking.ask(**asked).request_id, "w1", LEASE)
+    claimed = asking.queue.claim(token(asking.ask(**asked)), "w1", LEASE)
     assert claimed is not None
     asking.project()
     return claimed.head
@@ -172,10 +173,23 @@ def test_a_retry_whose_token_is_lost_gets_another(
     clock.advance(by=LEASE)
     sweeper.sweep()
     asking.project()
-    clock.advance(10)
+    clock.set(asking.queue.get(head.request_id).state.due_at + MINUTE)
     sent()
     assert sweeper.sweep().tokens_sent == 1
     assert sent() == [(head.request_id, 0)]
+
+
+def test_the_longer_a_request_is_overdue_the_rarer_it_gets_another_token(
+    sweeper: Sweeper, asking: Asking, clock: FakeClock, sent: Any
+) -> None:
+    due_at = asking.ask().state.due_at
+    asking.project()
+    at = []
+    for minutes in range(40):
+        clock.set(due_at + minutes * MINUTE + timedelta(seconds=30))
+        at += [minutes] * sweeper.sweep().tokens_sent
+    assert at == [1, 2, 4, 8, 16, 32]
+    assert len(sent()) == 6
 
 
 def test_many_lost_tokens_are_sent_in_batches_that_sqs_takes(

@@ -17,7 +17,7 @@ from adapters.event_store import EventStore
 from adapters.objects import Objects
 from adapters.request_queue import RequestQueue
 from adapters.tenant_views import TenantViews
-from adapters.work_tokens import WorkTokens
+from adapters.work_tokens import WorkTokens, body_of
 from adapters.worker import LONGEST_MESSAGE, Done, Worker
 from domain.commands import DEFAULT_RETRY, ExpireLease, RetryPolicy, Start
 from domain.errors import Rejected, Unavailable
@@ -27,6 +27,7 @@ from tests.adapters.conftest import Asking
 from tests.adapters.wrapped import Wrapped, client_error
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, moto_fixture
+from tests.kit.tokens import token
 
 aws = moto_fixture()
 
@@ -73,7 +74,7 @@ def run(worker: Callable[..., Worker], asking: Asking) -> Run:
 
     def run(act: Act, *, asked: dict[str, Any] | None = None, limit: timedelta = LIMIT, **policy: Any) -> Done:
         head = asking.ask(**{"action": "act", "payload": {}, **(asked or {})})
-        done = worker(action(act, **policy)).run(head.request_id, "w1", limit)
+        done = worker(action(act, **policy)).run(token(head), "w1", limit)
         assert done is not None
         return done
 
@@ -195,7 +196,7 @@ def test_a_payload_that_does_not_fit_the_action_fails_the_request(run: Run) -> N
 def test_an_action_that_this_deployment_does_not_have_fails_the_request(
     worker: Callable[..., Worker], asking: Asking
 ) -> None:
-    done = worker().run(asking.ask(action="gone").request_id, "w1", LIMIT)
+    done = worker().run(token(asking.ask(action="gone")), "w1", LIMIT)
     assert done is not None
     assert done.head.state.status is Status.FAILED
     assert done.head.state.error is not None
@@ -295,7 +296,7 @@ def test_a_worker_without_work_says_so(worker: Callable[..., Worker]) -> None:
 def test_a_waiting_request_that_was_passed_over_gets_its_token_back(
     worker: Callable[..., Worker], asking: Asking, clock: FakeClock, aws: Aws
 ) -> None:
-    hint = asking.ask(action="act", delay=timedelta(seconds=60)).request_id
+    hint = token(asking.ask(action="act", delay=timedelta(seconds=60)))
     clock.advance(86400)
     better = asking.ask(action="act", priority=9).request_id
     asking.project()
@@ -303,7 +304,7 @@ def test_a_waiting_request_that_was_passed_over_gets_its_token_back(
     done = worker(action(lambda *_: "done")).run(hint, "w1", LIMIT)
     assert done is not None
     assert done.head.request_id == better
-    assert aws.tokens() == [f'{{"request_id":"{hint}"}}']
+    assert aws.tokens() == [body_of(hint)]
 
 
 def test_an_action_that_is_gone_has_the_default_policy() -> None:

@@ -8,6 +8,7 @@ from adapters.event_store import EventStore
 from adapters.objects import Objects
 from adapters.request_queue import RequestQueue, Submission
 from adapters.request_view import RequestView
+from adapters.tenant_slots import TenantSlots
 from adapters.views import Views
 from domain.recorded import Head
 from projections import requests
@@ -31,14 +32,16 @@ class Asking:
     tables: Tables
     clock: FakeClock
     tenant_id: str
+    slots: TenantSlots | None = None
+    shards: int = SHARDS
     queue: RequestQueue = field(init=False)
     cursors: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = self.tables.names
         events = EventStore(self.tables.client, names["Events"])
-        view = RequestView(self.tables.client, names["Requests"], SHARDS)
-        self.queue = RequestQueue(events, view, Objects(_NO_BUCKET, ""), self.clock, timedelta(days=7))
+        view = RequestView(self.tables.client, names["Requests"], self.shards)
+        self.queue = RequestQueue(events, view, Objects(_NO_BUCKET, ""), self.clock, timedelta(days=7), self.slots)
 
     def ask(self, **asked: Any) -> Head:
         """Take a request in; a millisecond passes, so that requests have an order."""
@@ -49,13 +52,14 @@ class Asking:
         self.clock.advance(0.001)
         return head
 
-    def project(self) -> None:
-        """Bring the requests view up to the log."""
+    def project(self, *only: str) -> None:
+        """Bring the requests view up to the log, of all requests or only of some."""
         events, views = EventStore(self.tables.client, self.tables.names["Events"]), views_of(self.tables)
-        for request_id, cursor in self.cursors.items():
+        for request_id in only or self.cursors:
+            cursor = self.cursors[request_id]
             missing = list(events.read(request_id, cursor))
             if missing:
-                views.update(requests.project(cursor, missing, SHARDS))
+                views.update(requests.project(cursor, missing, self.shards))
                 self.cursors[request_id] = missing[-1].version
 
     def asked(self, count: int, **asked: Any) -> list[str]:

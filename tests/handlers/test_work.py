@@ -1,16 +1,20 @@
 """A token wakes a worker; it comes again only when the world below failed. A turn of the sweeper says what it did."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from adapters.work_tokens import body_of
 from domain.errors import Unavailable
 from handlers import bootstrap, sweep, work
+from projections.intents import Wake
 from tests.handlers.conftest import MARKER, Connect, RecordedSockets
 from tests.kit.clock import FakeClock
 from tests.kit.tables import moto_fixture
+from tests.kit.tokens import token as a_token
 
 aws = moto_fixture()
 
@@ -38,8 +42,13 @@ def deliver(*tokens: dict[str, Any]) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
+def hint(request_id: str) -> Wake:
+    """What the token of a request that was just submitted says."""
+    return a_token(bootstrap.queue().get(request_id))
+
+
 def naming(request_id: str) -> dict[str, Any]:
-    return token(f'{{"request_id":"{request_id}"}}')
+    return token(body_of(hint(request_id)))
 
 
 def test_a_token_leads_to_a_result(connect: Connect) -> None:
@@ -64,18 +73,22 @@ def test_one_message_delivered_to_two_workers_starts_one_attempt(
         work.handler({"Records": [naming(request_id)]}, Invocation(invocation))
     monkeypatch.undo()
     lease = timedelta(seconds=30)
-    first, second = (bootstrap.queue().claim(request_id, worker_id, lease) for worker_id in seen)
+    first, second = (bootstrap.queue().claim(hint(request_id), worker_id, lease) for worker_id in seen)
     assert first is not None
     assert second is None
 
 
 def test_a_token_without_work_is_spent(connect: Connect) -> None:
     request_id = connect().submit()
-    assert deliver(naming(request_id), naming(request_id), naming("unknown")) == []
+    named = naming(request_id)
+    unknown = body_of(replace(hint(request_id), request_id="unknown"))
+    assert deliver(named, named, token(unknown)) == []
     assert connect().say("get", request_id=request_id)["state"]["attempt"] == 1
 
 
-@pytest.mark.parametrize("body", ["", "x", "[]", "{}", "null", '{"request_id":null}'])
+@pytest.mark.parametrize(
+    "body", ["", "x", "[]", "{}", "null", '{"request_id":null}', '{"request_id":"r","turn":"x","is_ready":true}']
+)
 def test_an_unreadable_token_still_wakes_a_worker(connect: Connect, project: Project, body: str) -> None:
     request_id = connect().submit()
     project()
@@ -98,9 +111,9 @@ def test_a_token_comes_again_when_the_world_below_fails(connect: Connect, monkey
 
 def test_a_token_that_comes_again_is_another_claim(connect: Connect, clock: FakeClock) -> None:
     request_id = connect().submit()
-    first = bootstrap.queue().claim(request_id, "m1/1", timedelta(seconds=30))
+    first = bootstrap.queue().claim(hint(request_id), "m1/1", timedelta(seconds=30))
     assert first is not None
-    assert deliver(token(f'{{"request_id":"{request_id}"}}', count="2")) == []
+    assert deliver(token(body_of(hint(request_id)), count="2")) == []
     assert bootstrap.queue().get(request_id) == first.head
     assert clock.now() < first.head.state.lease_until
 
@@ -118,7 +131,7 @@ def test_a_turn_of_the_sweeper_finds_a_lost_worker(
     connect: Connect, project: Project, clock: FakeClock, sockets: RecordedSockets
 ) -> None:
     request_id = connect().submit()
-    bootstrap.queue().claim(request_id, "w", timedelta(seconds=30))
+    bootstrap.queue().claim(hint(request_id), "w", timedelta(seconds=30))
     project()
     clock.advance(30)
     assert sweep.handler({}, None)["leases_expired"] == 1

@@ -12,7 +12,7 @@ from adapters.subscription_store import SubscriptionStore
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection
 from domain.errors import Conflict, NotFound
 from domain.instant import epoch_seconds, from_epoch, from_text, to_text
-from domain.recorded import Head, RecordedEvent
+from domain.recorded import RecordedEvent
 from domain.subscription import Subscription
 
 T = TypeVar("T", Connection, Subscription)
@@ -24,18 +24,19 @@ class MemoryEventStore(EventStore):
     def __init__(self) -> None:
         self._logs: dict[str, dict[int, RecordedEvent]] = {}
 
-    def append(self, event: RecordedEvent) -> None:
+    def append(self, event: RecordedEvent, slot: Any = None) -> None:
         """Add the event at its version; Conflict when another writer's event is there."""
         require_request_id(event.request_id)
+        assert slot is None, "slots need a table"
         stored = self._logs.setdefault(event.request_id, {}).setdefault(event.version, event)
         if stored.event_id != event.event_id:
             raise Conflict(request_id=event.request_id, version=event.version, found=stored.event_id)
 
-    def head(self, request_id: str) -> Head:
-        """Where the log of a request ends; version 0 when there is none."""
+    def newest(self, request_id: str) -> RecordedEvent | None:
+        """The newest event of a request; None when it has none."""
         require_request_id(request_id)
         log = self._logs.get(request_id)
-        return Head.of(log[max(log)]) if log else Head(request_id)
+        return log[max(log)] if log else None
 
     def get(self, request_id: str, version: int) -> RecordedEvent:
         """The event at a version; NotFound when there is none."""

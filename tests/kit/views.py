@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
+from zlib import crc32
 
 from adapters.event_store import from_row
 from adapters.items import from_item
@@ -53,6 +54,9 @@ def request_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) 
     for row in rows.values():
         status, _, shard = row.pop("status_shard").partition("#")
         row["in_shard_of"] = status if 0 <= int(shard) < shards else shard
+        if "queue_shard" in row:
+            row["in_queue_of"], _, shard = row.pop("queue_shard").partition("#")
+            assert int(shard) == crc32(row["tenant_id"].encode()) % shards
     return _unlike("Requests", expected, rows)
 
 
@@ -127,6 +131,7 @@ def _request_row(log: Sequence[RecordedEvent]) -> dict[str, Any]:
         "state": exact_json.encode(state.snapshot()),
         "in_shard_of": str(state.status),
         "queue_key": _queue_key(log, state),
+        **_turn(log, state),
         **({"connection_id": connection_id} if connection_id else {}),
     }
 
@@ -134,17 +139,25 @@ def _request_row(log: Sequence[RecordedEvent]) -> dict[str, Any]:
 def _queue_key(log: Sequence[RecordedEvent], state: RequestState) -> str:
     told = exact_json.decode(log[-1].data if state.status is Status.RETRYING else log[0].data)
     match state.status:
-        case Status.PENDING if told["due_at"] == log[0].at:
-            return f"ready#{9 - told['priority']}#{told['due_at']}"
         case Status.PENDING:
-            return f"waiting#{told['due_at']}"
+            return str(told["due_at"])
         case Status.RETRYING:
-            return f"waiting#{told['retry_at']}"
+            return str(told["retry_at"])
         case Status.PROCESSING:
             leases = [exact_json.decode(event.data).get("lease_until") for event in log]
             return str([lease for lease in leases if lease][-1])
         case _:
             return log[-1].at
+
+
+def _turn(log: Sequence[RecordedEvent], state: RequestState) -> dict[str, str]:
+    if state.status not in {Status.PENDING, Status.RETRYING}:
+        return {}
+    tenant_id, rank = log[0].tenant_id, 9 - exact_json.decode(log[0].data)["priority"]
+    place, due = f"{crc32(tenant_id.encode()):08x}#{tenant_id}", _queue_key(log, state)
+    if state.status is Status.PENDING and due == log[0].at:
+        return {"in_queue_of": "ready", "turn": f"{place}#{rank}#{due}"}
+    return {"in_queue_of": "waiting", "turn": f"{place}#{due}#{rank}"}
 
 
 def _histogram(name: str, length: timedelta) -> dict[str, int]:

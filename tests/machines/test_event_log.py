@@ -6,7 +6,7 @@ However they meet: versions have no gap, no event is there twice, every acknowle
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
@@ -117,9 +117,9 @@ class Overwriting(Writing):
 class ForgivingStore(EventStore):
     """Takes every failed condition for its own write."""
 
-    def append(self, event: RecordedEvent) -> None:
+    def append(self, event: RecordedEvent, slot: Any = None) -> None:
         with suppress(Conflict):
-            super().append(event)
+            super().append(event, slot)
 
 
 class FirstPageStore(EventStore):

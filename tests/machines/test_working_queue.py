@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from adapters.items import from_item
+from adapters.queue_index import Rotation
 from adapters.request_queue import RequestQueue, Submission
 from domain.commands import (
     AcknowledgeCancel,
@@ -33,8 +34,10 @@ from domain.events import AttemptFailed, AttemptStarted, Failure, RequestSubmitt
 from domain.instant import EPOCH, to_text
 from domain.recorded import Head, RecordedEvent, first_break
 from domain.state import FINAL, Status
+from projections.intents import Wake
 from tests.kit.calls import nth, overtaken_by, watched
 from tests.kit.requests import LEASE
+from tests.kit.tokens import token
 from tests.kit.world import World, a_world
 from tests.machines.staged import TWIN, Staged, faults, run
 
@@ -170,11 +173,16 @@ class Working(Staged):
     def _id(self, which: int) -> str:
         return self.ids[which % len(self.ids)]
 
+    def _token(self, which: int) -> Wake:
+        """The token that was sent for a request when it was submitted, however long ago."""
+        first = self.world.requests.events.get(self._id(which), 1)
+        return token(Head.of(first))
+
     def _claim(self, hint: int | None) -> Head | None:
         self.workers += 1
         worker_id = f"w{self.workers}"
         try:
-            claim = self.queue.claim(None if hint is None else self._id(hint), worker_id, LEASE)
+            claim = self.queue.claim(None if hint is None else self._token(hint), worker_id, LEASE)
         except Unavailable:
             return None
         if claim is None:
@@ -193,7 +201,7 @@ class Working(Staged):
     def _runnable_in_the_index(self) -> Iterator[tuple[int, str]]:
         """The ranks of those that the index shows as ready and that wait indeed, best first."""
         rows = [from_item(row) for row in self.world.aws.rows("Requests")]
-        heads = [self.queue.get(row["request_id"]) for row in rows if row["queue_key"].startswith("ready#")]
+        heads = [self.queue.get(row["request_id"]) for row in rows if row.get("queue_shard", "").startswith("ready#")]
         yield from sorted(self._rank(head) for head in heads if head.state.status is Status.PENDING)
 
     def _rank(self, head: Head) -> tuple[int, str]:
@@ -267,8 +275,8 @@ class Unfenced(Working):
 class OldestFirstQueue(RequestQueue):
     """Knows no priority."""
 
-    def _candidates(self, hinted: Head | None) -> Iterator[str]:
-        return iter(sorted(super()._candidates(hinted)))
+    def _candidates(self, hint: Wake | None, rotation: Rotation, full: set[str]) -> Iterator[Wake]:
+        return iter(sorted(super()._candidates(hint, rotation, full), key=lambda wake: wake.turn.due))
 
 
 class OldestFirst(Working):

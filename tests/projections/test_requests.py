@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.commands import Submit
-from domain.instant import epoch_seconds, to_text
+from domain.instant import epoch_seconds
 from domain.recorded import Head, RecordedEvent, record
 from domain.request import decide
 from domain.state import INITIAL, RequestState, Status
 from projections.intents import View
-from projections.requests import project, queue_key, ready_key, shard_of, status_shard
+from projections.requests import project, queue_key, shard_of, status_shard
 from tests.spec import Tables
-from tests.strategies import ORIGIN, START, instants, logs
+from tests.strategies import ORIGIN, START, logs
 
 SECOND = timedelta(seconds=1)
 
@@ -60,7 +61,9 @@ def test_a_new_row_tells_whose_it_is_and_when_it_may_go() -> None:
         "status": "PENDING",
         "state": log[0].state,
         "status_shard": f"PENDING#{shard_of('r-1', 4)}",
-        "queue_key": "ready#4#2026-01-01T00:00:00.000Z",
+        "queue_key": "2026-01-01T00:00:00.000Z",
+        "queue_shard": f"ready#{crc32(b'acme') % 4}",
+        "turn": f"{crc32(b'acme'):08x}#acme#4#2026-01-01T00:00:00.000Z",
     }
 
 
@@ -69,7 +72,7 @@ def test_a_later_write_names_only_what_changes_and_the_version_it_follows(log: S
     put = project(len(log) - 1, log[-1:], shards=4)
     if len(log) > 1:
         assert put.after == len(log) - 1
-        assert set(put.attributes) == {"version", "status", "state", "status_shard", "queue_key"}
+        assert set(put.attributes) == {"version", "status", "state", "status_shard", "queue_key", "queue_shard", "turn"}
         assert put.attributes["state"] == log[-1].state
 
 
@@ -80,25 +83,12 @@ def test_a_log_that_does_not_begin_with_a_submission_has_no_connection() -> None
     assert project(0, [renewed], shards=4).attributes["connection_id"] is None
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), instants), min_size=2))
-def test_ready_requests_sort_by_priority_and_then_by_when_they_are_due(entries: list[tuple[int, object]]) -> None:
-    by_key = sorted(entries, key=lambda entry: ready_key(entry[0], to_text(entry[1])))  # type: ignore[arg-type]
-    assert by_key == sorted(entries, key=lambda entry: (-entry[0], entry[1]))
-
-
-def test_the_highest_priority_is_first_and_all_ready_before_all_waiting() -> None:
-    queue = [waiting(9), waiting(5), waiting(0), waiting(9, SECOND), waiting(0, 2 * SECOND)]
-    keys = [queue_key(state) for state in queue]
-    assert keys == sorted(keys)
-
-
 @pytest.mark.parametrize(
     ("state", "key"),
     [
-        (waiting(9), "ready#0#2026-01-01T00:00:00.000Z"),
-        (waiting(0), "ready#9#2026-01-01T00:00:00.000Z"),
-        (waiting(9, timedelta(milliseconds=1)), "waiting#2026-01-01T00:00:00.001Z"),
-        (waiting(9, status=Status.RETRYING), "waiting#2026-01-01T00:00:00.000Z"),
+        (waiting(9), "2026-01-01T00:00:00.000Z"),
+        (waiting(9, timedelta(milliseconds=1)), "2026-01-01T00:00:00.001Z"),
+        (waiting(9, 2 * SECOND, Status.RETRYING), "2026-01-01T00:00:02.000Z"),
         (RequestState(status=Status.PROCESSING, lease_until=START + SECOND), "2026-01-01T00:00:01.000Z"),
         (RequestState(status=Status.COMPLETED, updated_at=START), "2026-01-01T00:00:00.000Z"),
         (RequestState(status=Status.FAILED, updated_at=START), "2026-01-01T00:00:00.000Z"),

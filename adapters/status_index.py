@@ -1,0 +1,103 @@
+"""The StatusIndex: the requests of each status by time - who is overdue, whose lease is over.
+
+Requests are spread over shards by their ids; what is in order within each is merged here.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from adapters.aws import translated
+from adapters.items import from_item
+from domain import exact_json
+from domain.errors import InvalidFrame, InvalidJson
+from domain.state import Status
+from projections.requests import status_shard
+from projections.turns import PAST, READY, Turn
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_START: Final = "!"  # before every place
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A request's entry in the StatusIndex."""
+
+    request_id: str
+    queue_key: str
+    expires_at: int
+    turn: Turn | None
+
+
+class StatusIndex:
+    """The door to the StatusIndex."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, shards: int) -> None:
+        self._client = client
+        self._table = table
+        self._shards = shards
+
+    def in_status(self, status: Status, limit: int, cursor: str | None) -> tuple[list[Listed], str | None]:
+        """At most limit entries of a status after the cursor, and the cursor that leads on if there are more."""
+        after = _place(cursor)
+        shards = (self._read(status, shard, after[0], PAST, limit + 1) for shard in range(self._shards))
+        entries = (entry for entry in merge(*shards, key=_order) if _order(entry) > after)
+        found = list(islice(entries, limit + 1))
+        return found[:limit], _told_place(found[limit - 1]) if len(found) > limit else None
+
+    def between(self, status: Status, low: str, high: str, limit: int) -> Iterator[Listed]:
+        """Requests whose time is from one instant to another, both included, at most limit of each shard."""
+        for shard in range(self._shards):
+            yield from islice(self._read(status, shard, low, high, limit), limit)
+
+    def until(self, status: Status, high: str, limit: int) -> Iterator[Listed]:
+        """Requests whose time came up to an instant, the oldest first, at most limit of each shard."""
+        return self.between(status, _START, high, limit)
+
+    def _read(self, status: Status, shard: int, low: str, high: str, page_size: int) -> Iterator[Listed]:
+        """A shard's entries in order, page by page as they are asked for."""
+        with translated("list status", table=self._table, status=status):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName="StatusIndex",
+                KeyConditionExpression="status_shard = :shard AND queue_key BETWEEN :low AND :high",
+                ExpressionAttributeValues={
+                    ":shard": {"S": status_shard(status, shard)},
+                    ":low": {"S": low},
+                    ":high": {"S": high},
+                },
+                PaginationConfig={"PageSize": page_size},
+            )
+            for page in pages:
+                yield from map(_listed, page["Items"])
+
+
+def _listed(item: Any) -> Listed:
+    row = from_item(item)
+    turn = Turn.parsed(row["turn"], is_ready=row["queue_shard"].startswith(READY)) if "turn" in row else None
+    return Listed(row["request_id"], row["queue_key"], row["expires_at"], turn)
+
+
+def _order(entry: Listed) -> tuple[str, str]:
+    return entry.queue_key, entry.request_id
+
+
+def _told_place(entry: Listed) -> str:
+    return base64.urlsafe_b64encode(exact_json.encode(_order(entry)).encode()).decode()
+
+
+def _place(cursor: str | None) -> tuple[str, str]:
+    """The place in the order that a cursor names: the very start without one."""
+    if cursor is None:
+        return _START, ""
+    try:
+        key, request_id = exact_json.decode(base64.urlsafe_b64decode(cursor.encode()))
+    except (binascii.Error, ValueError, TypeError, InvalidJson) as exc:
+        raise InvalidFrame("cursor: not one that was given out") from exc
+    return str(key) or _START, str(request_id)
