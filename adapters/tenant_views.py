@@ -38,6 +38,14 @@ class TenantViews:
             counts = {name: value for name, value in row.items() if name not in _KEYS}
             yield {"at": f"{row['minute']}:00.000Z", **dict(sorted(counts.items()))}
 
+    def gauges(self) -> dict[str, int]:
+        """The tenant's gauges as they are now, a moment behind the log."""
+        key = {"scope": {"S": f"=gauges#{self._tenant_id}"}, "minute": {"S": "now"}}
+        with translated("read gauges", table=self._metrics):
+            page = self._client.batch_get_item(RequestItems={self._metrics: {"Keys": [key]}})
+        rows = map(from_item, page["Responses"].get(self._metrics, []))
+        return {name: value for row in rows for name, value in row.items() if name not in _KEYS}
+
     def audit(self, day: date) -> Iterator[dict[str, Any]]:
         """The audit entries of a UTC day in the order they happened."""
         return (_shown(row) for row in self._entries(day, after=""))

@@ -24,6 +24,7 @@ StreamerError
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -145,10 +146,14 @@ class AlreadyFinal(Rejected):
 
 
 class RateLimited(Rejected):
-    """Too much for now; the context may carry retry_after_ms."""
+    """Too much for now, and nothing of it was done; the context names the limit and has retry_after_ms."""
 
     code = ErrorCode.RATE_LIMITED
-    message = "Too many requests"
+    message = "Too much at once"
+
+    def __init__(self, reason: str = "", *, retry_after: timedelta = timedelta(seconds=1), **context: Any) -> None:
+        # Rounded up: whoever comes too early is only refused again.
+        super().__init__(reason, retry_after_ms=-(-retry_after // timedelta(milliseconds=1)), **context)
 
 
 class PayloadTooLarge(Rejected):

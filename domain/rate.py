@@ -37,6 +37,10 @@ class Rate:
         """How long one token takes, in whole microseconds and rather more than less."""
         return -(-timedelta(seconds=1) // (self.per_second * _MICROSECOND)) * _MICROSECOND
 
+    def at_least_for(self, tokens: int) -> timedelta:
+        """How long at least so many tokens last, however they are taken."""
+        return max(0, tokens - self.burst) * self.interval
+
 
 @dataclass(frozen=True, slots=True)
 class Taking:

@@ -17,10 +17,12 @@ from adapters.connection_store import ConnectionStore
 from adapters.event_store import EventStore
 from adapters.objects import Objects
 from adapters.quarantine import Quarantine
+from adapters.rates import LocalRates, SharedRates
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
 from adapters.tenant_slots import TenantSlots
+from adapters.tenant_room import TenantRoom
 from adapters.tenant_views import TenantViews
 from adapters.ticket_store import TicketStore
 from adapters.views import Views
@@ -97,6 +99,30 @@ def request_view() -> RequestView:
 def tenant_views(tenant_id: str) -> TenantViews:
     """A tenant's audit and metrics, to read."""
     return TenantViews(_dynamodb(), settings().audit_table, settings().metrics_table, tenant_id)
+
+
+@cache
+def own_rates() -> LocalRates:
+    """What each connection has used up of its rate, as far as this process saw."""
+    return LocalRates()
+
+
+@cache
+def shared_rates() -> SharedRates:
+    """What connections and tenants have used up of their rates."""
+    return SharedRates(_dynamodb(), settings().limits_table)
+
+
+@cache
+def queued() -> TenantRoom:
+    """How many requests of each tenant wait for a worker."""
+    return TenantRoom(lambda tenant_id: tenant_views(tenant_id).gauges().get("queued", 0), CLOCK)
+
+
+@cache
+def connected() -> TenantRoom:
+    """How many connections of each tenant are open."""
+    return TenantRoom(lambda tenant_id: tenant_views(tenant_id).gauges().get("connections", 0), CLOCK)
 
 
 @cache

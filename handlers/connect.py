@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.connection import opened
-from domain.errors import Rejected
-from handlers import bootstrap
+from domain.errors import RateLimited, Rejected
+from handlers import bootstrap, limits
 from handlers.callers import identity_of
 
 
@@ -17,6 +17,10 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noq
     try:
         identity = identity_of(event)
         identity.require_alive(now)
+        limits.require_socket(identity.tenant_id)
+    except RateLimited as exc:
+        bootstrap.logger().warning("connect refused", extra={"reason": exc.told})
+        return {"statusCode": 429}
     except Rejected as exc:
         bootstrap.logger().warning("connect refused", extra={"reason": exc.told})
         return {"statusCode": 401}

@@ -6,7 +6,7 @@ from typing import Any
 from domain.errors import ErrorCode, Gone, Rejected, Unauthorized, Unavailable
 from domain.identity import Identity
 from domain.protocol import Error, ServerFrame, client_frame, frame_object
-from handlers import bootstrap
+from handlers import bootstrap, limits
 from handlers.callers import identity_of
 from handlers.replies import Caller, Replies, bounded
 
@@ -41,12 +41,19 @@ def answer(frame: Mapping[str, Any], identity: Identity, about: Mapping[str, Any
     now = bootstrap.CLOCK.now()
     identity.require_alive(now)
     cause = about.get("messageId") or about.get("requestId") or ""
-    return Replies(Caller(identity, about["connectionId"], cause, now)).to(client_frame(frame))
+    caller = Caller(identity, about["connectionId"], cause, now)
+    asked = client_frame(frame)
+    limits.admit(asked, identity.tenant_id, caller.connection_id, now)
+    return Replies(caller).to(asked)
 
 
 def refusal(error: Rejected, frame_id: str | None, request_id: str | None) -> Error:
     """The error frame that tells a client why its frame was refused."""
-    context = {name: str(value) for name, value in error.context.items() if name in ("status", "attempt")}
+    context = {
+        name: value if isinstance(value, int) else str(value)
+        for name, value in error.context.items()
+        if name in ("status", "attempt", "limit", "per_second", "burst", "most")
+    }
     retry_after = error.context.get("retry_after_ms")
     return Error(
         id=frame_id,

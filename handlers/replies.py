@@ -16,7 +16,7 @@ from domain.identity import TENANT_WRITE, Identity
 from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame
 from domain.recorded import Head
 from domain.subscription import authorized_topic, request_topic, subscription
-from handlers import bootstrap, readings
+from handlers import bootstrap, limits, readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Replies:
         payload = action.read(frame.payload)
         if action.mode is Mode.SYNC:
             return protocol.Response(id=frame.id, data=self._run(action, payload))
+        limits.require_room(self._identity.tenant_id)
         queue = bootstrap.queue()
         submission = Submission(
             tenant_id=self._identity.tenant_id,

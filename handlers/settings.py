@@ -35,6 +35,12 @@ class Settings:
     retention_days: int = 7
     lease_s: int = 30
     tenant_concurrency: int = 0
+    frames_per_second: int = 100
+    frame_burst: int = 1000
+    submits_per_second: int = 200
+    submit_burst: int = 2000
+    tenant_queue_depth: int = 10_000
+    tenant_connections: int = 10_000
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -48,4 +49,9 @@ def test_an_error_tells_its_message_reason_and_context() -> None:
     assert error.told == "not due yet"
     assert error.context == {"request_id": "r-1"}
     assert str(NotFound()) == "No such request"
-    assert RateLimited(retry_after_ms=5).context["retry_after_ms"] == 5
+
+
+@pytest.mark.parametrize(("microseconds", "told"), [(1, 1), (5000, 5), (5001, 6)])
+def test_whoever_is_limited_is_told_when_to_come_again_and_never_too_early(microseconds: int, told: int) -> None:
+    limited = RateLimited("slow down", limit="tenant", retry_after=timedelta(microseconds=microseconds), burst=3)
+    assert limited.context == {"limit": "tenant", "retry_after_ms": told, "burst": 3}

@@ -255,7 +255,7 @@ def test_what_nobody_expected_is_an_internal_error_and_nothing_more(
 
 def test_a_limit_tells_when_to_come_again(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     def limit() -> Any:
-        raise RateLimited(retry_after_ms=1500)
+        raise RateLimited("slow down", limit="made up", retry_after=timedelta(seconds=1.5))
 
     monkeypatch.setattr(bootstrap, "queue", limit)
     answer = connect().say("submit", action="echo_async")
