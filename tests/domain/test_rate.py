@@ -110,3 +110,17 @@ def test_a_token_takes_its_share_of_a_second_and_rather_more_than_less() -> None
 def test_a_rate_that_lets_nothing_through_is_none(per_second: int, burst: int) -> None:
     with pytest.raises(ValueError, match="1 or more a second"):
         Rate(per_second, burst)
+
+
+@given(rates, st.integers(-5, 500), steps)
+def test_so_many_tokens_last_as_long_as_told_however_they_are_taken(
+    rate: Rate, tokens: int, asked: list[tuple[int, int]]
+) -> None:
+    arrival, granted, now = None, 0, START
+    for pause, _ in asked:
+        now += pause * MS
+        if now - START >= rate.at_least_for(tokens):
+            break
+        while not Taking(rate, now).wait(arrival):
+            arrival, granted = Taking(rate, now).after(arrival), granted + 1
+        assert granted <= tokens
