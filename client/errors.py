@@ -1,7 +1,8 @@
 """Every error that the client raises, split by what its user can do about it.
 
 ClientError
-  RequestRejected     the server refused a frame, or it was refused here   -> change it, or wait retry_after_ms
+  RequestRejected     the server refused a frame, or it was refused here   -> change it
+    RateLimited       it was too much for now, however often it was asked  -> come again after retry_after_ms
   RequestFailed       the request ended without a result                   -> see its error
   RequestCancelled    the request was stopped                              -> nobody wanted it any more
   WatchClosed         the handle was closed before the request ended       -> watch it again
@@ -44,6 +45,15 @@ class RequestRejected(ClientError):
         self.details = details
         self.retry_after_ms = retry_after_ms
         self.request_id = request_id
+
+
+class RateLimited(RequestRejected):
+    """A frame was too much for now; nothing of it was done."""
+
+    message = "Too much for now"
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.told}; try again in {(self.retry_after_ms or 0) / 1000:g} s"
 
 
 class RequestFailed(ClientError):

@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any, Final
 
-from client.errors import ClientError, NoReply, RequestRejected
+from client.errors import ClientError, NoReply, RateLimited, RequestRejected
 from domain import exact_json, protocol
 from domain.errors import ErrorCode, PayloadTooLarge, Rejected
 
@@ -97,7 +97,8 @@ def _text(frame: Mapping[str, Any]) -> str:
 
 
 def _refusal(frame: protocol.Error) -> RequestRejected:
-    return RequestRejected(
+    kind = RateLimited if frame.code is ErrorCode.RATE_LIMITED else RequestRejected
+    return kind(
         frame.code,
         frame.message,
         details=frame.details,

@@ -18,7 +18,7 @@ Fail = Callable[[ClientError], None]
 Reply = TypeVar("Reply", bound=ServerFrame)
 
 # What says nothing about the request, only about the moment.
-_PASSING: Final = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.TIMEOUT, ErrorCode.INTERNAL_ERROR})
+_PASSING: Final = frozenset({ErrorCode.TIMEOUT, ErrorCode.INTERNAL_ERROR})
 
 
 def expect(frame: AnyServerFrame, kind: type[Reply]) -> Reply:

@@ -19,6 +19,7 @@ from client.dial import Token
 from client.handle import Handle
 from client.repairs import Repairs, expect
 from client.topic_watch import TopicWatch
+from client.turns import Turns
 from client.watching import Watching
 from domain import protocol
 from domain.instant import to_text
@@ -53,6 +54,7 @@ class StreamerClient:
         self._repairs = Repairs(self._ask, settings.backoff)
         self._watching = Watching(self._ask, self._repairs)
         self._connection = Connection(settings, self._watching)
+        self._turns = Turns(self._connection.ask, settings.backoff)
 
     async def __aenter__(self) -> Self:
         await self._connection.open()
@@ -169,4 +171,4 @@ class StreamerClient:
 
     async def _ask(self, frame: Row) -> protocol.AnyServerFrame:
         """The reply to a frame, sent without the fields that have no value."""
-        return await self._connection.ask({name: value for name, value in frame.items() if value is not None})
+        return await self._turns.ask({name: value for name, value in frame.items() if value is not None})

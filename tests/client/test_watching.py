@@ -160,7 +160,7 @@ async def test_a_repair_that_was_refused_for_now_is_tried_again(
 ) -> None:
     def too_many(_: object, __: object) -> Any:
         server.on.clear()
-        return error("RATE_LIMITED", "Too many requests", retry_after_ms=1500)
+        return error("TIMEOUT", "Took too long", retry_after_ms=1500)
 
     async with connect() as client:
         handle = await client.submit("report")
