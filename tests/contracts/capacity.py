@@ -9,11 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from adapters.quarantine import Quarantine
+from adapters.rates import SharedRates
 from adapters.ticket_store import TicketStore
 from adapters.view_projector import ViewProjector
 from adapters.work_tokens import WorkTokens
 from domain.connection import ACTIVITY_INTERVAL, opened
 from domain.identity import Identity
+from domain.rate import Rate
 from domain.recorded import Head
 from domain.subscription import subscription
 from local import dynamodb_local
@@ -102,7 +104,7 @@ def requests(of: Measuring) -> Iterator[Row]:
 
 
 def sockets(of: Measuring) -> Iterator[Row]:
-    """Connections, subscriptions and tickets."""
+    """Connections, subscriptions, tickets and limits."""
     assert of.backend.tables is not None
     tables, stores, now = of.backend.tables, of.backend, of.asking.clock.now()
     ann = Identity("acme", "ann", frozenset({"tenant:read"}), now + timedelta(hours=1))
@@ -123,6 +125,8 @@ def sockets(of: Measuring) -> Iterator[Row]:
     ticket: list[str] = []
     yield of.cost("issue a ticket", lambda: ticket.append(tickets.issue(ann, now)))
     yield of.cost("redeem a ticket", lambda: tickets.redeem(ticket[0], now))
+    rates, rate = SharedRates(tables.client, tables.names["Limits"]), Rate(per_second=100, burst=1000)
+    yield of.cost("take from the bucket of a limit", lambda: rates.take("rate#tenant#acme", rate, now))
 
 
 def measure(endpoint_url: str) -> dict[str, Consumed]:

@@ -160,6 +160,18 @@ def test_what_the_limits_cost_in_calls(connect: Connect, aws: Aws, clock: FakeCl
     assert costs == [0, 0, 1, 3, 2, 2]
 
 
+def test_what_a_refusal_costs_in_calls(connect: Connect, limited: Limited, aws: Aws, tenant: str) -> None:
+    limited(frames_per_second=1, frame_burst=8, submits_per_second=1, submit_burst=4, tenant_queue_depth=1)
+    set_gauge(aws, tenant, queued=1)
+    ann = connect()
+    costs: dict[str, int] = {}
+    for _ in range(10):
+        with watched() as calls:
+            answer = ann.say("submit", action="echo_async")
+        costs[answer["details"]["limit"]] = limiting(calls, aws)
+    assert costs == {"queue": 2, "tenant": 1, "connection": 0}
+
+
 def test_zero_is_no_limit_and_costs_nothing(connect: Connect, limited: Limited, aws: Aws, tenant: str) -> None:
     limited(frames_per_second=0, submits_per_second=0, tenant_queue_depth=0, tenant_connections=0)
     set_gauge(aws, tenant, queued=10**6, connections=10**6)
