@@ -92,6 +92,15 @@ def test_a_row_that_vanished_is_a_full_bucket(
     assert [rates.take(name, RATE, clock.now()) for _ in range(4)] == [NONE, NONE, NONE, INTERVAL]
 
 
+def test_a_row_that_others_made_anew_is_not_counted_on_from_long_ago(
+    rates: SharedRates, aws: Aws, table: str, name: str, clock: FakeClock
+) -> None:
+    rates.take(name, RATE, clock.now(), 2)
+    long_ago = Taking(RATE, clock.now() - timedelta(hours=1)).after(None)
+    aws.dynamodb.put_item(TableName=table, Item={"name": {"S": name}, "tat": {"N": str(long_ago)}})
+    assert [rates.take(name, RATE, clock.now()) for _ in range(4)] == [NONE, NONE, NONE, INTERVAL]
+
+
 def test_a_table_that_does_not_answer_is_unavailable(
     rates: SharedRates, dynamodb: Wrapped, name: str, clock: FakeClock
 ) -> None:

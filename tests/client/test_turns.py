@@ -69,6 +69,7 @@ async def test_a_client_that_floods_is_slowed_down_and_every_one_of_its_requests
     assert len({handle.request_id for handle in handles}) == 500
     assert [frame.get("payload") for frame in limit.granted] == list(range(500))
     assert limit.refused <= 480 + 48, "each once, and then one for each time that the tokens are used up"
+    assert len(clock.waits) <= 48 + 1, "who stood behind others does not wait as well"
 
 
 async def test_when_the_tries_are_used_up_all_who_stand_in_line_are_told(
@@ -97,11 +98,15 @@ async def test_one_kind_of_frame_does_not_hold_up_another(server: ScriptedServer
             wakes.put_nowait(wake)
         await wake.wait()
 
+    refusals = iter([LIMITED])
     server.on["submit"] = lambda *_: LIMITED
+    server.on["ping"] = lambda frame, socket: next(refusals, None) or server._ping(frame, socket)
     async with connect(backoff=Backoff(sleep=sleep)) as client:
         waiting = asyncio.create_task(client.submit("report"))
         wake = await wakes.get()
-        assert await client.ping() == EPOCH
+        pinging = asyncio.create_task(client.ping())
+        (await wakes.get()).set()
+        assert await pinging == EPOCH
         del server.on["submit"]
         assert not waiting.done()
         wake.set()
