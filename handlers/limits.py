@@ -34,8 +34,8 @@ def admit(frame: AnyClientFrame, tenant_id: str, connection_id: str, now: dateti
         _require(bootstrap.own_rates().take(name, frames, now), "connection", frames)
         if not isinstance(frame, LIGHT):
             _take(name, "connection", frames, now)
-    if isinstance(frame, protocol.Submit) and (submits := _submits()):
-        _take(f"rate#tenant#{tenant_id}", "tenant", submits, now)
+    if (submitted := _submitted_by(frame)) and (submits := _submits()):
+        _take(f"rate#tenant#{tenant_id}", "tenant", submits, now, submitted)
 
 
 def require_room(tenant_id: str) -> None:
@@ -52,9 +52,14 @@ def require_socket(tenant_id: str) -> None:
         raise RateLimited("too many of the tenant's connections are open", limit="connections", retry_after=PAUSE)
 
 
-def _take(name: str, limit: str, rate: Rate, now: datetime) -> None:
+def _submitted_by(frame: AnyClientFrame) -> int:
+    """How many requests a frame submits."""
+    return 1 if isinstance(frame, protocol.Submit) else 0
+
+
+def _take(name: str, limit: str, rate: Rate, now: datetime, tokens: int = 1) -> None:
     try:
-        wait = bootstrap.shared_rates().take(name, rate, now)
+        wait = bootstrap.shared_rates().take(name, rate, now, tokens)
     except Unavailable as exc:
         bootstrap.logger().warning("limit not looked up", extra={"limit": limit, "error": str(exc)})
         wait = PAUSE if exc.context.get("code") in _THROTTLED else timedelta(0)
