@@ -30,14 +30,6 @@ class TenantViews:
         self._metrics = metrics_table
         self._tenant_id = tenant_id
 
-    def metrics(self, start: datetime, end: datetime, action: str | None = None) -> Iterator[dict[str, Any]]:
-        """The rows of counts from the minute of start until before end, each with the minute's instant as `at`."""
-        scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
-        last = to_text(end - timedelta(milliseconds=1))[:16]
-        for row in self._query(self._metrics, "scope", scope, "minute", to_text(start)[:16], last):
-            counts = {name: value for name, value in row.items() if name not in _KEYS}
-            yield {"at": f"{row['minute']}:00.000Z", **dict(sorted(counts.items()))}
-
     def gauges(self) -> dict[str, int]:
         """The tenant's gauges as they are now, a moment behind the log."""
         key = {"scope": {"S": f"=gauges#{self._tenant_id}"}, "minute": {"S": "now"}}
@@ -45,6 +37,14 @@ class TenantViews:
             page = self._client.batch_get_item(RequestItems={self._metrics: {"Keys": [key]}})
         rows = map(from_item, page["Responses"].get(self._metrics, []))
         return {name: value for row in rows for name, value in row.items() if name not in _KEYS}
+
+    def metrics(self, start: datetime, end: datetime, action: str | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of counts from the minute of start until before end, each with the minute's instant as `at`."""
+        scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
+        last = to_text(end - timedelta(milliseconds=1))[:16]
+        for row in self._query(self._metrics, "scope", scope, "minute", to_text(start)[:16], last):
+            counts = {name: value for name, value in row.items() if name not in _KEYS}
+            yield {"at": f"{row['minute']}:00.000Z", **dict(sorted(counts.items()))}
 
     def audit(self, day: date) -> Iterator[dict[str, Any]]:
         """The audit entries of a UTC day in the order they happened."""

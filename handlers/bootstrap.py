@@ -21,8 +21,8 @@ from adapters.rates import LocalRates, SharedRates
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
-from adapters.tenant_slots import TenantSlots
 from adapters.tenant_room import TenantRoom
+from adapters.tenant_slots import TenantSlots
 from adapters.tenant_views import TenantViews
 from adapters.ticket_store import TicketStore
 from adapters.views import Views
