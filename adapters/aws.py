@@ -8,6 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.signatures import Signer
 from domain.errors import Gone, StreamerError, Unavailable
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ BRIEF: Final = Config(
 def sockets(endpoint: str) -> "ApiGatewayManagementApiClient":
     """The client that posts to open connections."""
     return boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=BRIEF)
+
+
+def signer(endpoint: str) -> Signer:
+    """What signs the posts to open connections, with the credentials that every client uses."""
+    session = boto3.Session()
+    credentials = session.get_credentials()
+    if credentials is None or session.region_name is None:
+        raise Unavailable("no credentials or no Region", operation="sign")
+    return Signer(endpoint, session.region_name, credentials.get_frozen_credentials)
 
 
 def code_of(error: ClientError) -> str:

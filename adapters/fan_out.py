@@ -1,26 +1,25 @@
 """Carrying out a fan-out: finding who watches, and posting to many sockets at once.
 
 One connection that is slow, gone or throttled never holds up or fails the rest: what cannot be posted is left to the
-client, which notices the gap and asks again.
+client, which notices the gap or the silence and asks for it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from adapters.broadcast import Broadcast
 from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
 from adapters.stream_records import Delivered, Record, by_request, event_of
 from adapters.subscription_store import SubscriptionStore
-from adapters.websocket import Sockets
-from domain.errors import Gone, Unavailable, Undecodable
+from domain.errors import Unavailable, Undecodable
 from domain.recorded import RecordedEvent
 from projections import fan_out
-from projections.intents import Send
 
-_THREADS: Final = 16
+_THREADS: Final = 16  # that read who watches
 BUDGET_S: Final = 15.0  # of posting for a batch, half of the function's time: what is left then is left to the clients
 
 
@@ -38,11 +37,11 @@ class FanOut:
     """Posts the events of a batch to everyone who watches them."""
 
     def __init__(
-        self, subscriptions: SubscriptionStore, connections: ConnectionStore, sockets: Sockets, clock: Clock
+        self, subscriptions: SubscriptionStore, connections: ConnectionStore, broadcast: Broadcast, clock: Clock
     ) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
-        self._sockets = sockets
+        self._broadcast = broadcast
         self._clock = clock
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fan-out")
 
@@ -54,14 +53,16 @@ class FanOut:
         topics = fan_out.topics(event for group in groups for event in group)
         found = self._pool.map(lambda topic: list(self._subscriptions.watchers(topic, now)), topics)
         sends = fan_out.project(groups, dict(zip(topics, found, strict=True)))
-        queues: dict[str, list[Send]] = {}
+        frames: dict[str, list[str]] = {}
         for send in sends:
-            queues.setdefault(send.connection_id, []).append(send)
-        until = self._clock.monotonic() + BUDGET_S
-        for outcome in self._pool.map(lambda queue: self._post_in_order(queue, until), queues.values()):
-            posted.sent += outcome.sent
-            posted.gone += outcome.gone
-            posted.left += outcome.left
+            frames.setdefault(send.connection_id, []).append(send.text)
+        for queue in self._broadcast.post(frames, until=self._clock.monotonic() + BUDGET_S):
+            posted.sent += queue.sent
+            if queue.gone:
+                posted.gone += queue.left
+                self._remove(queue.connection_id)
+            else:
+                posted.left += queue.left
         return posted
 
     def _groups(self, records: Iterable[Record], posted: Posted) -> list[list[RecordedEvent]]:
@@ -77,26 +78,8 @@ class FanOut:
                 posted.unreadable += 1
         return [[one.event for one in group] for group in by_request(delivered).values()]
 
-    def _post_in_order(self, sends: Sequence[Send], until: float) -> Posted:
-        posted = Posted()
-        for place, send in enumerate(sends):
-            if self._clock.monotonic() > until:
-                posted.left += len(sends) - place
-                break
-            try:
-                self._sockets.post(send.connection_id, send.text)
-                posted.sent += 1
-            except Gone:
-                with suppress(Unavailable):  # the next post, or the sweeper, finds it gone again
-                    self._remove(send.connection_id)
-                posted.gone += len(sends) - place
-                break
-            except Unavailable:
-                posted.left += len(sends) - place
-                break
-        return posted
-
     def _remove(self, connection_id: str) -> None:
         """Remove a connection that is gone, and its subscriptions: one may have been made after its row had gone."""
-        if self._connections.delete_gone(connection_id, self._clock.now()):
-            self._subscriptions.delete_by_connection(connection_id)
+        with suppress(Unavailable):  # the next post, or the sweeper, finds it gone again
+            if self._connections.delete_gone(connection_id, self._clock.now()):
+                self._subscriptions.delete_by_connection(connection_id)

@@ -57,6 +57,14 @@ class TenantViews:
         rows = list(islice(self._entries(day, cursor or ""), limit + 1))
         return [_shown(row) for row in rows[:limit]], rows[limit - 1]["entry"] if len(rows) > limit else None
 
+    def changed(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """The entries from an instant on, in the order they happened, of requests only: each names its request."""
+        for days in range((until.date() - since.date()).days + 1):
+            for row in self._entries(since.date() + timedelta(days), to_text(since) if days == 0 else ""):
+                entry = _shown(row)
+                if "request_id" in entry:
+                    yield entry
+
     def _entries(self, day: date, after: str) -> Iterator[dict[str, Any]]:
         shards = (
             self._query(

@@ -80,10 +80,17 @@ class _OneTarget(ClientFrame):
 
 
 class Subscribe(_OneTarget):
-    """Watch a request, or a topic, from after a version on."""
+    """Watch a request from after a version on, or a topic: from now on, or from an instant that was given as `at`."""
 
     type: Literal["subscribe"]
     after: Version = 0
+    since: Annotated[Instant, _Iso8601] | None = None
+
+    @model_validator(mode="after")
+    def _since_is_for_topics(self) -> "Subscribe":
+        if self.since is not None and self.topic is None:
+            raise ValueError("since goes with a topic")
+        return self
 
 
 class Unsubscribe(_OneTarget):
@@ -201,10 +208,13 @@ class Response(ServerFrame):
 
 
 class Subscribed(ServerFrame):
-    """Watching; `events` is everything after the version asked for, the rest comes live.
+    """Watching; what was asked for is in the frame, the rest comes live.
 
-    `version` is where the log ends. Events that do not fit the frame are left out at the end: a client whose last one
-    is before `version` asks again with `after`.
+    Of a request: `events` is everything after the version asked for, and `version` where the log ends. Events that do
+    not fit the frame are left out at the end: a client whose last one is before `version` asks again with `after`.
+
+    Of a topic: `requests` are its newest ones, or those that changed since the instant asked for, each with its
+    version and state. `at` is the instant to ask from the next time; with `more`, that is now.
     """
 
     type: Literal["subscribed"] = "subscribed"
@@ -213,6 +223,9 @@ class Subscribed(ServerFrame):
     version: int = 0
     state: dict[str, Any] | None = None
     events: list[dict[str, Any]] = []
+    at: Instant | None = None
+    requests: list[dict[str, Any]] | None = None
+    more: bool | None = None
 
 
 class Unsubscribed(ServerFrame):
@@ -233,12 +246,17 @@ class Request(ServerFrame):
 
 
 class HistoryPage(ServerFrame):
-    """Events of a request in order; `next` is what to ask `after` for more."""
+    """Events of a request in order; `next` is what to ask `after` for more.
+
+    `version` is where the log ends, and `state` the request's state there.
+    """
 
     type: Literal["history"] = "history"
     request_id: str
     events: list[dict[str, Any]]
     next: int | None = None
+    version: int = 0
+    state: dict[str, Any] | None = None
 
 
 class Requests(ServerFrame):
@@ -273,12 +291,16 @@ class Pong(ServerFrame):
 
 
 class EventPush(ServerFrame):
-    """A request went from `from_version` to `version`; `event` is the newest one of that range."""
+    """A request went from `from_version` to `version`; `event` is the newest one of that range.
+
+    `user_id` tells whose request it is, and so to which topics it belongs.
+    """
 
     type: Literal["event"] = "event"
     request_id: str
     from_version: int
     version: int
+    user_id: str | None = None
     event: dict[str, Any]
     state: dict[str, Any]
 

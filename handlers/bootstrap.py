@@ -12,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from actions.registry import Registry
 from adapters import aws
+from adapters.broadcast import Broadcast
 from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
 from adapters.event_store import EventStore
@@ -161,6 +162,12 @@ def work_tokens() -> WorkTokens:
 def sockets() -> Sockets:
     """The open sockets."""
     return Sockets(aws.sockets(settings().management_endpoint))
+
+
+@cache
+def broadcast() -> Broadcast:
+    """The open sockets, for many posts at once."""
+    return Broadcast(aws.signer(settings().management_endpoint), CLOCK)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
-from adapters.request_view import cursor_after
+from adapters.request_view import RequestRow, cursor_after
 from domain import exact_json, protocol
 from domain.errors import InvalidFrame, NotFound
 from domain.identity import TENANT_READ, Identity
@@ -53,6 +53,8 @@ def history(frame: protocol.History, identity: Identity) -> protocol.HistoryPage
         request_id=head.request_id,
         events=[event.shown() for event in events],
         next=last if last < head.version else None,
+        version=head.version,
+        state=head.state.public(),
     )
 
 
@@ -65,16 +67,23 @@ def list_requests(frame: protocol.List, identity: Identity) -> protocol.Requests
         page = bootstrap.queue().list_by_user(
             identity.tenant_id, identity.user_id, frame.limit, frame.cursor, frame.status
         )
+    items = shown(page.rows)
+    cursor = page.cursor if len(items) == len(page.rows) else cursor_after(page.rows[len(items) - 1])
+    return protocol.Requests(id=frame.id, items=items, cursor=cursor)
+
+
+def shown(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:
+    """As many of the requests as fit a reply, at least one."""
     items: list[dict[str, Any]] = []
     size = 0
-    for row in page.rows:
+    for row in rows:
         item = {"request_id": row.request_id, "user_id": row.user_id, "version": row.version}
         item["state"] = row.state.public()
         size += len(exact_json.encode(item).encode())
         if items and size > LIST_BUDGET:
-            return protocol.Requests(id=frame.id, items=items, cursor=cursor_after(page.rows[len(items) - 1]))
+            break
         items.append(item)
-    return protocol.Requests(id=frame.id, items=items, cursor=page.cursor)
+    return items
 
 
 def metrics_between(frame: protocol.Metrics, identity: Identity) -> protocol.MetricsPage:

@@ -16,7 +16,7 @@ from domain.identity import TENANT_WRITE, Identity
 from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame
 from domain.recorded import Head
 from domain.subscription import authorized_topic, request_topic, subscription
-from handlers import bootstrap, limits, readings
+from handlers import bootstrap, limits, readings, topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Replies:
         if frame.topic is not None:
             topic = authorized_topic(frame.topic, self._identity)
             self._watch(topic)
-            return protocol.Subscribed(id=frame.id, topic=topic)
+            return topics.subscribed(frame, topic, self._identity, self._caller.now)
         head = readings.request_for(self._identity, frame.request_id or "")
         if frame.after > head.version:
             raise InvalidFrame(f"after: the log ends at version {head.version}", request_id=head.request_id)

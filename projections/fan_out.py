@@ -40,18 +40,23 @@ def conflate(events: Sequence[RecordedEvent]) -> list[tuple[int, RecordedEvent]]
 
 def project(groups: Iterable[Sequence[RecordedEvent]], watchers: Mapping[str, Iterable[str]]) -> list[Send]:
     """The frames to post: groups are one request's events each, watchers the connections of each topic."""
-    outbox: dict[str, list[str]] = {}
-    for events in groups:
+    outbox: dict[str, list[int]] = {}
+    pushes: list[list[str]] = []
+    for place, events in enumerate(groups):
         to = {
             connection: None
             for topic in topics_of(events[0].request_id, events[0].tenant_id, events[0].user_id)
             for connection in watchers.get(topic, ())
         }
-        if to:
-            pushes = [_push(covers_from, event) for covers_from, event in conflate(events)]
-            for connection in to:
-                outbox.setdefault(connection, []).extend(pushes)
-    return [Send(connection, text) for connection, pushes in outbox.items() for text in frames(pushes)]
+        pushes.append([_push(covers_from, event) for covers_from, event in conflate(events)] if to else [])
+        for connection in to:
+            outbox.setdefault(connection, []).append(place)
+    # Those who watch the same get the very same texts, however many they are: each is made, and later hashed, once.
+    made: dict[tuple[int, ...], list[str]] = {}
+    for places in map(tuple, outbox.values()):
+        if places not in made:
+            made[places] = frames([push for place in places for push in pushes[place]])
+    return [Send(connection, text) for connection, places in outbox.items() for text in made[tuple(places)]]
 
 
 def frames(pushes: Sequence[str]) -> list[str]:
@@ -75,6 +80,7 @@ def _push(covers_from: int, event: RecordedEvent) -> str:
         request_id=event.request_id,
         from_version=covers_from,
         version=event.version,
+        user_id=event.user_id,
         event=event.shown(),
         state=state,
     ).encode()

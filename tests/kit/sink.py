@@ -66,7 +66,7 @@ class Sink:
 @contextmanager
 def a_sink() -> Iterator[Sink]:
     """A sink that answers; the SDK does not pause before it tries again."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Posts)
+    server = _Server(("127.0.0.1", 0), _Posts)
     server.sink = sink = Sink(f"http://127.0.0.1:{server.server_port}/live")  # type: ignore[attr-defined]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -82,6 +82,10 @@ def a_sink() -> Iterator[Sink]:
 def statuses() -> Sequence[int]:
     """Every way in which a post can fail."""
     return [*_ERRORS, HANGS_UP]
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # of connects that were not taken in yet
 
 
 class _Posts(BaseHTTPRequestHandler):
