@@ -6,6 +6,8 @@ ClientError
   RequestFailed       the request ended without a result                   -> see its error
   RequestCancelled    the request was stopped                              -> nobody wanted it any more
   WatchClosed         the handle was closed before the request ended       -> watch it again
+  StillRunning        the request did not end in the time it was given     -> go on waiting; it is a TimeoutError
+  UnexpectedResult    the result is not of the type that was asked for     -> see its value
   EventsLost          the log no longer has what was asked for             -> get the state as it is now
   ConnectRefused      the server does not accept the token                 -> bring another one
   ConnectionLost      no connection, and the tries are used up             -> try again later
@@ -82,6 +84,22 @@ class WatchClosed(ClientError):
     """The end of the request was not seen, because its handle was closed."""
 
     message = "No longer watched"
+
+
+class StillRunning(ClientError, TimeoutError):
+    """The result was waited for as long as its user wanted; the request goes on, and is still watched."""
+
+    message = "The request has not ended yet"
+
+
+class UnexpectedResult(ClientError):
+    """The result came, and is not what its user said it would be; `value` is what it is."""
+
+    message = "The result is not of the expected type"
+
+    def __init__(self, told: str, value: Any) -> None:
+        super().__init__(told)
+        self.value = value
 
 
 class EventsLost(ClientError):

@@ -1,14 +1,17 @@
 """A handle: one request that this client watches, until it has ended."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 from client.download import downloaded
-from client.errors import ClientError, RequestCancelled, RequestFailed, WatchClosed
+from client.errors import ClientError, RequestCancelled, RequestFailed, StillRunning, UnreadableReply, WatchClosed
 from client.feed import Feed
 from client.repairs import Ask, Repairs, expect
 from client.tail import Heard, Tail
+from client.typed import Kind, Timeout, seconds, typed
 from client.updates import State, Update
+from client.vigil import Patience
 from domain.protocol import Ack, Request, Response
 from domain.state import Status
 
@@ -24,7 +27,7 @@ class Handle(Feed):
         self._repairs = repairs
         self._leave = leave
         self._newest: Update | None = None
-        self._checked = tail.version
+        self._patience = Patience()
         self._answer: Response | None = None
 
     @property
@@ -37,8 +40,28 @@ class Handle(Feed):
         """The newest state that is known, None before any is."""
         return self._tail.state
 
-    async def result(self) -> Any:
-        """What the request results in, once it has ended; RequestFailed or RequestCancelled when in nothing."""
+    @overload
+    async def result(self, kind: None = None, *, within: Timeout = None) -> Any: ...
+
+    @overload
+    async def result(self, kind: type[Kind], *, within: Timeout = None) -> Kind: ...
+
+    async def result(self, kind: type[Kind] | None = None, *, within: Timeout = None) -> Any:
+        """What the request results in, once it has ended; RequestFailed or RequestCancelled when in nothing.
+
+        kind: read it as this type, a pydantic model for instance.   within: StillRunning when it takes longer.
+        """
+        limit = asyncio.timeout(seconds(within))
+        try:
+            async with limit:
+                value = await self._result()
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise StillRunning(request_id=self.request_id) from exc
+        return value if kind is None else typed(value, kind)
+
+    async def _result(self) -> Any:
         await self._ended.wait()
         if self._error is not None:
             raise self._error
@@ -85,11 +108,10 @@ class Handle(Feed):
         """Ask for what was pushed while nobody was connected."""
         self._follow(self._tail.ask())
 
-    def check(self) -> None:
-        """Ask for what may have been lost on the way, when nothing was heard since the last check."""
-        if self._checked == self.version:
+    def tick(self) -> None:
+        """Ask for what may have been lost on the way, when nothing was heard for a while."""
+        if self._patience.tick():
             self.resume()
-        self._checked = self.version
 
     def fail(self, error: ClientError) -> None:
         """Nothing follows any more, because of the error."""
@@ -97,14 +119,24 @@ class Handle(Feed):
         self._leave(self)
 
     async def _stored_result(self) -> Any:
-        reply = expect(await self._ask({"type": "get", "request_id": self.request_id}), Request)
-        return reply.result if reply.result_url is None else await downloaded(reply.result_url)
+        reply = await self._got()
+        try:
+            return reply.result if reply.result_url is None else await downloaded(reply.result_url)
+        except UnreadableReply:
+            # A link has an end, as have the credentials that it was made with: each `get` makes a new one.
+            reply = await self._got()
+            return reply.result if reply.result_url is None else await downloaded(reply.result_url)
+
+    async def _got(self) -> Request:
+        return expect(await self._ask({"type": "get", "request_id": self.request_id}), Request)
 
     def _follow(self, heard: Heard) -> None:
         self._repairs.follow(self._tail, heard, self._take, self.fail)
 
     def _take(self, updates: tuple[Update, ...]) -> None:
         self.give(updates)
+        if updates:
+            self._patience.heard()
         self._newest = updates[-1] if updates else self._newest
         if self._tail.is_final:
             self.end()

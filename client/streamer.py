@@ -7,19 +7,22 @@ async with StreamerClient(url, token=token) as client:
     print(await handle.result())
 """
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, overload
 
 from client.backoff import Backoff
 from client.connection import Connection, Settings
-from client.dial import Token
+from client.credentials import Credentials, Provider, Token
 from client.handle import Handle
 from client.repairs import Repairs, expect
 from client.topic_watch import TopicWatch
 from client.turns import Turns
+from client.typed import Kind, Timeout
+from client.vigil import keep_vigil
 from client.watching import Watching
 from domain import protocol
 from domain.instant import to_text
@@ -31,13 +34,18 @@ Row = Mapping[str, Any]
 
 
 class StreamerClient:
-    """A client of one user. `token` is a JWT, or a function (plain or async) that gives one for each connect."""
+    """A client of one user.
+
+    token: a JWT, or a function, plain or async, that gives one for each connect.   ticket: instead of it, a function
+    that gives a one-use ticket.   Without a function, the connection ends for good when its token does.
+    """
 
     def __init__(
         self,
         url: str,
         *,
-        token: Token,
+        token: Token | None = None,
+        ticket: Provider | None = None,
         backoff: Backoff | None = None,
         heartbeat: timedelta = timedelta(minutes=5),
         lifetime: timedelta = timedelta(minutes=110),
@@ -45,7 +53,7 @@ class StreamerClient:
     ) -> None:
         settings = Settings(
             url=url,
-            token=token,
+            credentials=Credentials(token, ticket),
             backoff=backoff or Backoff(),
             heartbeat=heartbeat,
             lifetime=lifetime,
@@ -55,14 +63,20 @@ class StreamerClient:
         self._watching = Watching(self._ask, self._repairs)
         self._connection = Connection(settings, self._watching)
         self._turns = Turns(self._connection.ask, settings.backoff)
+        self._sleep = settings.backoff.sleep
+        self._vigil: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._connection.open()
+        self._vigil = asyncio.create_task(keep_vigil(self._watching.tick, self._sleep))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._vigil is not None:
+            self._vigil.cancel()
+            await asyncio.wait((self._vigil,))
         await self._connection.close()
 
     async def submit(
@@ -90,10 +104,28 @@ class StreamerClient:
         }
         return await self._submitted(frame)
 
-    async def call(self, action: str, payload: Any = None, **options: Any) -> Any:
-        """The result of an action, however long it takes; the options are those of `submit`."""
+    @overload
+    async def call(
+        self, action: str, payload: Any = None, kind: None = None, *, within: Timeout = None, **options: Any
+    ) -> Any: ...
+
+    @overload
+    async def call(
+        self, action: str, payload: Any, kind: type[Kind], *, within: Timeout = None, **options: Any
+    ) -> Kind: ...
+
+    async def call(
+        self,
+        action: str,
+        payload: Any = None,
+        kind: type[Kind] | None = None,
+        *,
+        within: Timeout = None,
+        **options: Any,
+    ) -> Any:
+        """The result of an action, as a kind if one is given; the other options are those of `submit`."""
         handle = await self.submit(action, payload, **options)
-        return await handle.result()
+        return await (handle.result(within=within) if kind is None else handle.result(kind, within=within))
 
     async def subscribe(self, request_id: str, after: int = 0) -> Handle:
         """Watch a request from after a version on."""

@@ -39,10 +39,10 @@ class _Question:
 class Tail:
     """The tail of a request from after a version on."""
 
-    def __init__(self, request_id: str, after: int = 0) -> None:
+    def __init__(self, request_id: str, after: int = 0, state: State | None = None) -> None:
         self.request_id = request_id
         self.version = after
-        self.state: State | None = None
+        self.state = state
         self._known = after  # the newest version that is known to exist
         self._question: _Question | None = None
 

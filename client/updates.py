@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from client.errors import UnreadableReply
-from domain.protocol import EventPush, EventShown, EventsPush, Subscribed
+from domain.protocol import EventPush, EventShown, EventsPush, HistoryPage, Subscribed
 from domain.state import FINAL
 
 State = Mapping[str, Any]
@@ -19,6 +19,7 @@ class Update:
     """A request went from `from_version` to `version`; type, at and data are those of the newest event.
 
     `state` is the request's state after it, or None for an event out of the middle of what was caught up with.
+    `user_id` tells whose request it is, where the server told.
     """
 
     request_id: str
@@ -28,6 +29,7 @@ class Update:
     at: datetime
     data: Mapping[str, Any]
     state: State | None = None
+    user_id: str | None = None
 
     @property
     def skipped(self) -> int:
@@ -48,7 +50,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the log said to a `subscribe`: the request's newest version and state, and the events asked for."""
+    """What the log said to a `subscribe` or `history`: its newest version, its state, and the events asked for."""
 
     version: int
     state: State | None
@@ -65,19 +67,19 @@ def updates_of(frame: EventPush | EventsPush) -> tuple[Update, ...]:
     try:
         pushes = [frame] if isinstance(frame, EventPush) else [EventPush.model_validate(item) for item in frame.items]
         return tuple(
-            _update(push.request_id, EventShown.model_validate(push.event), push.state, push.from_version)
+            _update(push.request_id, EventShown.model_validate(push.event), push.state, push.from_version, push.user_id)
             for push in pushes
         )
     except ValidationError as exc:
         raise UnreadableReply("a push") from exc
 
 
-def answer_of(frame: Subscribed) -> Answer:
-    """The answer in a `subscribed` frame; UnreadableReply when an event does not fit the protocol."""
+def answer_of(frame: Subscribed | HistoryPage) -> Answer:
+    """The answer in a `subscribed` or `history` frame; UnreadableReply when an event does not fit the protocol."""
     try:
         events = [EventShown.model_validate(event) for event in frame.events]
     except ValidationError as exc:
-        raise UnreadableReply("an event of `subscribed`", request_id=frame.request_id) from exc
+        raise UnreadableReply(f"an event of `{frame.type}`", request_id=frame.request_id) from exc
     updates = tuple(
         _update(frame.request_id or "", event, frame.state if event.version == frame.version else None)
         for event in events
@@ -85,7 +87,13 @@ def answer_of(frame: Subscribed) -> Answer:
     return Answer(version=frame.version, state=frame.state, updates=updates)
 
 
-def _update(request_id: str, event: EventShown, state: State | None, from_version: int | None = None) -> Update:
+def _update(
+    request_id: str,
+    event: EventShown,
+    state: State | None,
+    from_version: int | None = None,
+    user_id: str | None = None,
+) -> Update:
     return Update(
         request_id=request_id,
         from_version=event.version if from_version is None else from_version,
@@ -94,4 +102,5 @@ def _update(request_id: str, event: EventShown, state: State | None, from_versio
         at=event.at,
         data=event.data,
         state=state,
+        user_id=user_id,
     )

@@ -55,7 +55,7 @@ class Watching:
 
     def topic(self, topic: str) -> TopicWatch:
         """A new watch of a topic."""
-        watch = TopicWatch(topic, self._ask, self._repairs, self._leave_topic)
+        watch = TopicWatch(topic, self._repairs, self._leave_topic)
         self._topics.append(watch)
         return watch
 
@@ -71,11 +71,14 @@ class Watching:
         for watch in self._all():
             watch.resume()
 
-    def alive(self) -> None:
-        """Have quiet handles ask whether a push was lost on the way."""
-        for handles in list(self._handles.values()):
-            for handle in list(handles):
-                handle.check()
+    async def settled(self) -> None:
+        """Wait until all of them have what they asked for."""
+        await self._repairs.settled()
+
+    def tick(self) -> None:
+        """Have what fell silent ask whether a push was lost on the way."""
+        for watch in self._all():
+            watch.tick()
 
     def ended(self, error: ClientError) -> None:
         """Tell all of them that nothing follows."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -37,6 +38,7 @@ class ScriptedServer:
         self.files: dict[str, str] = {}
         self.on: dict[str, Script] = {}
         self.sockets: set[ServerConnection] = set()
+        self._events = 0
         self._changed = asyncio.Condition()
         self._server: Server | None = None
 
@@ -63,8 +65,13 @@ class ScriptedServer:
         """Add events to a request's log, each with the data; the newest version."""
         log = self.logs.setdefault(request_id, [])
         for name in types:
-            log.append({"version": len(log) + 1, "type": name, "at": to_text(EPOCH), "data": data})
+            self._events += 1
+            log.append({"version": len(log) + 1, "type": name, "at": self.now(), "data": data})
         return len(log)
+
+    def now(self) -> str:
+        """The instant of the newest event: its number since the start, as seconds."""
+        return to_text(EPOCH + timedelta(seconds=self._events))
 
     def progress(self, request_id: str, *percents: int) -> int:
         """Add progress to a request's log; the newest version."""
@@ -78,6 +85,7 @@ class ScriptedServer:
         event = self.logs[request_id][version - 1]
         state = self.state(request_id, version)
         return {
+            "user_id": "ann",
             "request_id": request_id,
             "from_version": from_version,
             "version": version,
@@ -115,7 +123,9 @@ class ScriptedServer:
 
     def state(self, request_id: str, version: int) -> Frame:
         """A request's state at a version."""
-        state: Frame = {"status": None, "attempt": 0, "percent": 0.0}
+        log = self.logs[request_id]
+        state: Frame = {"status": None, "attempt": 0, "percent": 0.0, "submitted_at": log[0]["at"]}
+        state["updated_at"] = log[version - 1]["at"] if version else log[0]["at"]
         for event in self.logs[request_id][:version]:
             state["status"] = STATUS.get(event["type"], state["status"])
             state |= {name: event["data"][name] for name in ("percent", "error") if name in event["data"]}
@@ -168,7 +178,7 @@ class ScriptedServer:
 
     def _subscribe(self, frame: Frame, _: ServerConnection) -> Frame:
         if "topic" in frame:
-            return {"type": "subscribed", "topic": frame["topic"]}
+            return self._subscribe_topic(frame)
         request_id = frame["request_id"]
         if request_id not in self.logs:
             return error("NOT_FOUND", "No such request")
@@ -180,6 +190,16 @@ class ScriptedServer:
             "state": self.state(request_id, len(log)),
             "events": log[frame.get("after", 0) :],
         }
+
+    def _subscribe_topic(self, frame: Frame) -> Frame:
+        """Of every request: `at` is the number of events so far, as seconds, and each event's `at` its number."""
+        since = frame.get("since")
+        rows = [
+            {"request_id": name, "user_id": "ann", "version": len(log), "state": self.state(name, len(log))}
+            for name, log in self.logs.items()
+            if since is None or log[-1]["at"] >= since
+        ]
+        return {"type": "subscribed", "topic": frame["topic"], "requests": rows, "at": self.now()}
 
     def _unsubscribe(self, _: Frame, __: ServerConnection) -> Frame:
         return {"type": "unsubscribed"}
@@ -194,10 +214,14 @@ class ScriptedServer:
         return {"type": "request", "request_id": frame["request_id"], "version": version, "state": state, "result": 42}
 
     def _history(self, frame: Frame, _: ServerConnection) -> Frame:
-        page = self.logs[frame["request_id"]][frame["after"] :][:2]
-        more = page and page[-1]["version"] < len(self.logs[frame["request_id"]])
+        if frame["request_id"] not in self.logs:
+            return error("NOT_FOUND", "No such request")
+        log = self.logs[frame["request_id"]]
+        page = log[frame["after"] :][:2]
+        more = page and page[-1]["version"] < len(log)
         following = {"next": page[-1]["version"]} if more else {}
-        return {"type": "history", "request_id": frame["request_id"], "events": page, **following}
+        where = {"version": len(log), "state": self.state(frame["request_id"], len(log))}
+        return {"type": "history", "request_id": frame["request_id"], "events": page, **following, **where}
 
     def _ping(self, _: Frame, __: ServerConnection) -> Frame:
         return {"type": "pong", "at": to_text(EPOCH)}
@@ -208,8 +232,11 @@ def error(code: str, message: str, **more: Any) -> Frame:
     return {"type": "error", "code": code, "message": message, **more}
 
 
+HELD = {10.0, 15.0, 300.0, 6600.0}  # the ticks of the vigil and of the look at the wall, heartbeats, lifetimes
+
+
 class ManualClock:
-    """Lets back-off pass at once and remembers it; longer sleeps end when the test says so."""
+    """Lets back-off pass at once and remembers it; what the client does by the clock it does when the test says so."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -217,7 +244,7 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Stand in for asyncio.sleep."""
-        if seconds < 60:
+        if seconds not in HELD:
             self.waits.append(seconds)
             await asyncio.sleep(0)
             return
