@@ -184,15 +184,12 @@ async def test_a_frame_that_is_never_answered_is_told_after_three_times(
         await server.until(lambda: len(server.received("get")) >= 3)
 
 
-async def test_a_heartbeat_is_sent_and_a_quiet_handle_asks_for_what_was_lost(
-    server: ScriptedServer, clock: ManualClock, connect: Connect
-) -> None:
-    async with connect(heartbeat=timedelta(seconds=300)) as client:
-        handle = await client.submit("report")
-        server.append("r1", "RequestCompleted", result="seen")
-        await clock.let_pass(300)
-        assert await handle.result() == "seen"
-    assert len(server.received("ping")) == 1
+async def test_a_heartbeat_is_sent(server: ScriptedServer, clock: ManualClock, connect: Connect) -> None:
+    async with connect(heartbeat=timedelta(seconds=300)):
+        for _ in range(2):
+            await clock.let_pass(300)
+        await server.until(lambda: len(server.received("ping")) == 2)
+    assert len(server.headers) == 1
 
 
 async def test_a_socket_whose_heartbeat_is_not_answered_is_replaced(
@@ -209,12 +206,71 @@ async def test_a_socket_whose_heartbeat_is_not_answered_is_replaced(
 async def test_a_socket_is_replaced_before_the_platform_closes_it(
     server: ScriptedServer, clock: ManualClock, connect: Connect
 ) -> None:
-    async with connect(lifetime=timedelta(seconds=6600)) as client:
+    open_then: list[int] = []
+
+    def subscribe(frame: dict[str, Any], socket: Any) -> Any:
+        open_then.append(len(server.sockets))
+        return server._subscribe(frame, socket)
+
+    server.on["subscribe"] = subscribe
+    async with connect() as client:
         handle = await client.submit("report")
         await clock.let_pass(6600)
-        await server.until(lambda: len(server.headers) == 2)
+        await server.until(lambda: server.received("subscribe") and len(server.sockets) == 1)
         server.append("r1", "RequestCompleted", result="seen")
+        await server.push("r1", 2)
         assert await handle.result() == "seen"
+    assert open_then == [2]  # the old one is closed only after everything is watched on the new one
+    assert len(server.headers) == 2
+
+
+async def test_while_a_socket_is_replaced_pushes_over_either_are_heard_once(
+    server: ScriptedServer, clock: ManualClock, connect: Connect
+) -> None:
+    async def subscribe(frame: dict[str, Any], socket: Any) -> Any:
+        server.append("r1", "AttemptStarted")
+        await server.push("r1", 1)
+        await server.push("r1", 2)
+        return server._subscribe(frame, socket)
+
+    server.on["subscribe"] = subscribe
+    async with connect() as client:
+        handle = await client.submit("report")
+        await clock.let_pass(6600)
+        await server.until(lambda: server.received("subscribe") and len(server.sockets) == 1)
+        server.append("r1", "RequestCompleted")
+        await server.push("r1", 3)
+        assert [update.version async for update in handle] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("refusals", [[503, 503], [503, 401]])
+async def test_a_socket_that_cannot_be_replaced_yet_goes_on(
+    server: ScriptedServer, clock: ManualClock, connect: Connect, refusals: list[int]
+) -> None:
+    async with connect() as client:
+        server.refusals = list(refusals)
+        await clock.let_pass(6600)
+        await server.until(lambda: len(server.headers) == 3)
+        assert await client.ping() == EPOCH
+        if refusals == [503, 503]:
+            await server.until(lambda: len(server.headers) == 4 and len(server.sockets) == 1)
+            assert await client.ping() == EPOCH
+
+
+async def test_a_socket_that_does_not_answer_after_a_sleep_of_the_machine_is_replaced(
+    server: ScriptedServer, clock: ManualClock, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wall = [1000.0]
+    monkeypatch.setattr("client.connection.time.time", lambda: wall[0])
+    monkeypatch.setattr("client.connection.PROBE", timedelta(0))
+    server.on["ping"] = lambda *_: None
+    async with connect():
+        wall[0] += 15
+        await clock.let_pass(15)
+        wall[0] += 3600
+        await clock.let_pass(15)
+        await server.until(lambda: len(server.headers) == 2)
+    assert len(server.received("ping")) <= 2  # the second is the first, asked again on the new socket
 
 
 async def test_closing_the_client_ends_its_handles(connect: Connect) -> None:

@@ -217,6 +217,19 @@ async def test_a_result_too_large_for_a_frame_is_downloaded(
             assert str((await handle.result())["rows"][0]) == expected
 
 
+async def test_a_link_that_has_ended_is_replaced_by_a_new_one(server: ScriptedServer, connect: Connect) -> None:
+    server.files["/fresh"] = "[1]"
+    base = server.url.replace("ws://", "http://").replace("/stage", "")
+    links = iter([f"{base}/ended", f"{base}/fresh"])
+    server.append("r1", "RequestSubmitted")
+    server.append("r1", "RequestCompleted", result_ref="key")
+    server.on["get"] = lambda frame, socket: {**server._get(frame, socket), "result": None, "result_url": next(links)}
+    async with connect() as client:
+        handle = await client.subscribe("r1")
+        server.refusals = [403]
+        assert await handle.result() == [1]
+
+
 async def test_a_result_of_nothing_is_none(server: ScriptedServer, connect: Connect) -> None:
     async with connect() as client:
         handle = await client.submit("report")
@@ -266,17 +279,3 @@ async def test_a_closed_handle_gives_no_more_and_is_unsubscribed(server: Scripte
         with pytest.raises(WatchClosed):
             await waiting
     assert server.received("unsubscribe") == [{"request_id": "r1"}]
-
-
-async def test_a_topic_gives_the_updates_of_many_requests(server: ScriptedServer, connect: Connect) -> None:
-    server.append("a", "RequestSubmitted", "AttemptStarted")
-    server.append("b", "RequestSubmitted", "AttemptStarted", "OutputAppended", "RequestCompleted")
-    async with connect() as client:
-        watch = await client.watch_topic("tenant#acme")
-        for request_id, version in (("a", 2), ("b", 2), ("a", 2), ("b", 4)):
-            await server.push(request_id, version)
-        seen = [await anext(watch) for _ in range(4)]
-        assert [(update.request_id, update.version) for update in seen] == [("a", 2), ("b", 2), ("b", 3), ("b", 4)]
-        await watch.close()
-        assert [update async for update in watch] == []
-    assert server.received("unsubscribe") == [{"topic": "tenant#acme"}]
