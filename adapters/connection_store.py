@@ -106,7 +106,7 @@ class ConnectionStore:
         return self._query("TenantIndex", "tenant_id", tenant_id, now)
 
     def ended(self, now: datetime) -> Iterator[Connection]:
-        """The connections whose token has ended or whose client was silent for a day. Reads the whole table."""
+        """The connections that must have ended, or whose client was silent for a day. Reads the whole table."""
         with translated("find ended connections", table=self._table):
             for page in self._client.get_paginator("scan").paginate(
                 TableName=self._table,

@@ -58,6 +58,8 @@ class Questions:
             raise NoReply(type=frame["type"])
         finally:
             del self._open[frame_id]
+            if not question.reply.cancel():
+                question.reply.exception()  # told, or to nobody any more
 
     def texts(self) -> list[str]:
         """The frames to send again on a new socket, in their first order."""

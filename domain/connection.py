@@ -8,12 +8,13 @@ from domain.identity import Identity
 from domain.validity import require_aware, require_id
 
 CONNECTION_TTL: Final = timedelta(hours=24)
+LONGEST_LIFE: Final = timedelta(hours=2)  # the platform closes every socket then
 ACTIVITY_INTERVAL: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One open socket. `ends_at` is when its token ends and it must be closed; `expires_at` when its row may go."""
+    """One open socket. `ends_at` is when it must be closed, at the latest; `expires_at` when its row may go."""
 
     connection_id: str
     tenant_id: str
@@ -33,14 +34,14 @@ class Connection:
 
 
 def opened(connection_id: str, identity: Identity, now: datetime, source_ip: str, user_agent: str) -> Connection:
-    """The connection that a caller opens now."""
+    """The connection that a caller opens now. It ends with its token, or where the platform ends it."""
     return Connection(
         connection_id=connection_id,
         tenant_id=identity.tenant_id,
         user_id=identity.user_id,
         connected_at=now,
         last_active_at=now,
-        ends_at=identity.expires_at,
+        ends_at=min(identity.expires_at, now + LONGEST_LIFE),
         expires_at=now + CONNECTION_TTL,
         source_ip=source_ip[:64],
         user_agent=user_agent[:256],
