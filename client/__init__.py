@@ -18,6 +18,7 @@ from client.errors import (
 )
 from client.handle import Handle
 from client.streamer import StreamerClient
+from client.tickets import tickets_from
 from client.topic_watch import TopicWatch
 from client.updates import Update
 
@@ -40,4 +41,5 @@ __all__ = [
     "UnreadableReply",
     "Update",
     "WatchClosed",
+    "tickets_from",
 ]

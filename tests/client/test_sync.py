@@ -1,0 +1,133 @@
+"""The client without asyncio does what the other one does, and waits for it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from client import ConnectRefused, RequestFailed, StillRunning, sync
+from client import StreamerClient as AsyncClient
+from client.handle import Handle as AsyncHandle
+from client.topic_watch import TopicWatch as AsyncTopicWatch
+from domain.instant import EPOCH
+from tests.client.scripted_server import ScriptedServer
+
+
+class Beside:
+    """A scripted server in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.server = ScriptedServer()
+        self.run(self.server.__aenter__())
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def append_and_push(self, request_id: str, *types: str, **data: Any) -> None:
+        """Add events, and push each."""
+        for name in types:
+            version = self.server.append(request_id, name, **data)
+            self.run(self.server.push(request_id, version))
+
+    def close(self) -> None:
+        self.run(self.server.__aexit__())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def beside() -> Iterator[Beside]:
+    made = Beside()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(beside: Beside) -> Iterator[sync.StreamerClient]:
+    with sync.StreamerClient(beside.server.url, token="t") as connected:
+        yield connected
+
+
+def test_a_request_is_followed_to_its_result(beside: Beside, client: sync.StreamerClient) -> None:
+    handle = client.submit("report", {"of": "day"}, priority=9)
+    beside.run(beside.server.push("r1", 1))
+    beside.append_and_push("r1", "AttemptStarted")
+    beside.append_and_push("r1", "RequestCompleted", result={"rows": 3})
+    assert [update.version for update in handle] == [1, 2, 3]
+    assert handle.result() == {"rows": 3}
+    assert handle.result(dict[str, int], within=5) == {"rows": 3}
+    assert (handle.request_id, handle.version, (handle.state or {})["status"]) == ("r1", 3, "COMPLETED")
+
+
+def test_errors_are_those_of_the_asynchronous_client(beside: Beside, client: sync.StreamerClient) -> None:
+    handle = client.submit("report")
+    with pytest.raises(StillRunning):
+        handle.result(within=0)
+    beside.run(beside.server.push("r1", 1))
+    beside.append_and_push("r1", "RequestFailed", error={"code": "BROKEN", "message": "no luck"})
+    with pytest.raises(RequestFailed, match="no luck"):
+        client.subscribe("r1").result()
+
+
+def test_everything_else_is_asked_and_answered(beside: Beside, client: sync.StreamerClient) -> None:
+    handle = client.submit("report")
+    assert client.call("echo", [1], list[int]) == [1]
+    assert client.call("echo", [1]) == [1]
+    assert client.get("r1").version == 1
+    assert [event.version for event in client.history("r1")] == [1]
+    assert client.ping() == EPOCH
+    assert handle.cancel("enough").status == "CANCELLED"
+    handle.close()
+    assert list(handle) == []
+    beside.server.on["list"] = lambda *_: {"type": "requests", "items": [{"request_id": "r1"}]}
+    assert client.list() == [{"request_id": "r1"}]
+    beside.server.on["audit"] = lambda *_: {"type": "audit", "items": [{"type": "RequestSubmitted"}]}
+    assert client.audit(request_id="r1") == [{"type": "RequestSubmitted"}]
+    beside.server.on["metrics"] = lambda *_: {"type": "metrics", "rows": [], "totals": {"submitted": 1}}
+    assert client.metrics(EPOCH, EPOCH).totals == {"submitted": 1}
+    assert client.cancel("r1").request_id == "r1"
+
+
+def test_a_topic_is_watched(beside: Beside, client: sync.StreamerClient) -> None:
+    watch = client.watch_topic("user#acme#ann")
+    beside.append_and_push("a", "RequestSubmitted", "RequestCancelled")
+    assert [next(watch).version for _ in range(2)] == [1, 2]
+    assert (watch.topic, watch.requests) == ("user#acme#ann", ())
+    watch.close()
+    assert list(watch) == []
+
+
+def test_a_client_that_is_refused_leaves_no_thread(beside: Beside) -> None:
+    beside.server.refuse_all = 401
+    refused = sync.StreamerClient(beside.server.url, token="t")
+    with pytest.raises(ConnectRefused), refused:
+        pytest.fail("connected")
+    assert refused._portal is not None
+    assert not refused._portal._thread.is_alive()
+
+
+def test_a_client_is_used_in_a_with_block(beside: Beside) -> None:
+    with pytest.raises(RuntimeError, match="with"):
+        sync.StreamerClient(beside.server.url, token="t").ping()
+
+
+@pytest.mark.parametrize(
+    ("asynchronous", "plain"),
+    [
+        (AsyncClient, sync.StreamerClient),
+        (AsyncHandle, sync.Handle),
+        (AsyncTopicWatch, sync.TopicWatch),
+    ],
+    ids=["client", "handle", "topic"],
+)
+def test_what_the_one_offers_the_other_does(asynchronous: Callable[..., Any], plain: Callable[..., Any]) -> None:
+    inner = {"answered", "catch_up", "end", "fail", "give", "pushed", "resume", "subscribe", "tick"}
+    inner = inner if asynchronous is not AsyncClient else set()
+    offered = {name for name in dir(asynchronous) if not name.startswith("_")} - inner
+    assert offered <= {name for name in dir(plain) if not name.startswith("_")}
