@@ -62,7 +62,7 @@ def own_lines(url: str, names: list[str], rounds: int) -> None:
 
     broadcast = Broadcast(aws.signer(url), Clock())
     for _ in range(rounds):
-        queues = broadcast.post(dict.fromkeys(names, [FRAME]), until=time.monotonic() + 60)
+        queues = broadcast.post(dict.fromkeys(names, (FRAME,)), until=time.monotonic() + 60)
         assert all(queue.sent == 1 for queue in queues)
 
 

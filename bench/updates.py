@@ -19,9 +19,18 @@ AT: Final = "2026-11-22T08:24:41.120Z"
 def push(version: int, last: int) -> str:
     """The frame of one version: progress, and at the end the completion."""
     is_last = version == last
-    state = {"status": "COMPLETED" if is_last else "PROCESSING", "attempt": 1, "percent": 12.5, "message": "Working"}
+    state: dict[str, Any] = {
+        "status": "COMPLETED" if is_last else "PROCESSING",
+        "attempt": 1,
+        "percent": 12.5,
+        "message": "Working",
+    }
     state |= {"action": "delay", "submitted_at": AT, "updated_at": AT, "priority": 5, "max_attempts": 3}
-    event = {"version": version, "type": "RequestCompleted" if is_last else "ProgressReported", "at": AT}
+    event: dict[str, Any] = {
+        "version": version,
+        "type": "RequestCompleted" if is_last else "ProgressReported",
+        "at": AT,
+    }
     event["data"] = {"percent": 12.5, "message": "Working", "attempt": 1}
     frame: dict[str, Any] = {"type": "event", "request_id": "r1", "from_version": version, "version": version}
     return json.dumps({**frame, "user_id": "ann", "event": event, "state": state})

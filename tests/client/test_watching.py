@@ -148,6 +148,17 @@ async def test_events_that_the_log_no_longer_has_are_told_and_not_skipped(
             await client.subscribe("r1")
 
 
+async def test_a_log_that_went_while_it_was_watched_is_told(server: ScriptedServer, connect: Connect) -> None:
+    async with connect() as client:
+        handle = await client.submit("report")
+        await server.push("r1", 1)
+        assert (await anext(handle)).version == 1
+        server.logs.clear()
+        server.kill()
+        with pytest.raises(EventsLost):
+            await anext(handle)
+
+
 async def test_a_refused_subscription_is_told(connect: Connect) -> None:
     async with connect() as client:
         with pytest.raises(RequestRejected) as refused:

@@ -1,6 +1,7 @@
 """Who may do what: identities, connections and topics."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -105,3 +106,8 @@ def test_a_connection_is_its_openers_and_ends_with_the_token() -> None:
     assert (made.connected_at, made.last_active_at) == (START, START)
     assert (made.ends_at, made.expires_at) == (START + HOUR, START + 24 * HOUR)
     assert (len(made.source_ip), len(made.user_agent)) == (64, 256)
+
+
+def test_a_connection_ends_where_the_platform_ends_it_however_long_the_token_lives() -> None:
+    whole_day = replace(identity(), expires_at=START + 24 * HOUR)
+    assert opened("c-1", whole_day, START, "", "").ends_at == START + 2 * HOUR

@@ -26,6 +26,7 @@ FIELDS = [
         "request_id",
         "topic",
         "after",
+        "since",
         "reason",
         "at_version",
         "limit",
