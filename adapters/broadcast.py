@@ -6,7 +6,6 @@ connection that stays behind gets no more rounds until it takes a frame: its cli
 """
 
 import asyncio
-import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,7 +53,7 @@ class Queue:
         return self.left > 0 and (self.status == THROTTLED or self.status not in _REFUSED)
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True)
 class Broadcast:
     """Posts to the connections of a stage."""
 
@@ -67,7 +66,11 @@ class Broadcast:
 
     def __post_init__(self) -> None:
         self._lines = Lines(self.signer.endpoint, TIMEOUT_S)
-        weakref.finalize(self, _shut, self._runner, self._lines)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._runner.run(self._lines.close())
+        self._runner.close()
 
     def post(self, frames: Mapping[str, Sequence[str]], until: float) -> list[Queue]:
         """Post each connection's frames in order; no post is begun after `until`, of the monotonic clock."""
@@ -113,8 +116,3 @@ class Broadcast:
 def _many(some: Sequence[Queue], of: Sequence[Queue]) -> bool:
     throttled = sum(queue.status == THROTTLED for queue in some)
     return throttled >= MANY and throttled * 2 > len(of)
-
-
-def _shut(runner: asyncio.Runner, lines: Lines) -> None:
-    runner.run(lines.close())
-    runner.close()

@@ -56,13 +56,11 @@ class FanOut:
         frames: dict[str, list[str]] = {}
         for send in sends:
             frames.setdefault(send.connection_id, []).append(send.text)
-        for queue in self._broadcast.post(frames, until=self._clock.monotonic() + BUDGET_S):
-            posted.sent += queue.sent
-            if queue.gone:
-                posted.gone += queue.left
-                self._remove(queue.connection_id)
-            else:
-                posted.left += queue.left
+        queues = self._broadcast.post(frames, until=self._clock.monotonic() + BUDGET_S)
+        posted.sent = sum(queue.sent for queue in queues)
+        posted.gone = sum(queue.left for queue in queues if queue.gone)
+        posted.left = sum(queue.left for queue in queues if not queue.gone)
+        list(self._pool.map(self._remove, [queue.connection_id for queue in queues if queue.gone]))
         return posted
 
     def _groups(self, records: Iterable[Record], posted: Posted) -> list[list[RecordedEvent]]:

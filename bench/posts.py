@@ -55,8 +55,9 @@ def _serve(told: Connection) -> None:
 
 
 def own_lines(url: str, names: list[str], rounds: int) -> None:
-    """Post as the fan-out does."""
-    from adapters import aws  # noqa: PLC0415 - each way in a process of its own, with what it needs
+    """Post as the fan-out does, with all that its function loads."""
+    import handlers.notify_subscribers  # noqa: F401, PLC0415 - each way in a process of its own, with what it needs
+    from adapters import aws  # noqa: PLC0415 - likewise
     from adapters.broadcast import Broadcast  # noqa: PLC0415 - likewise
     from adapters.clock import Clock  # noqa: PLC0415 - likewise
 
@@ -64,6 +65,7 @@ def own_lines(url: str, names: list[str], rounds: int) -> None:
     for _ in range(rounds):
         queues = broadcast.post(dict.fromkeys(names, (FRAME,)), until=time.monotonic() + 60)
         assert all(queue.sent == 1 for queue in queues)
+    broadcast.close()
 
 
 def boto3_calls(url: str, names: list[str], rounds: int) -> None:

@@ -126,7 +126,7 @@ class Connection:
         finally:
             for task in (lost, renewed, *others):
                 task.cancel()
-            await asyncio.wait((lost, renewed, *others))
+            await asyncio.gather(lost, renewed, *others, return_exceptions=True)
         if not renewed.cancelled():
             self._start(self._retire(line))
             return renewed.result()

@@ -34,7 +34,7 @@ class _Portal:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="streamer-client", daemon=True)
+        self._thread = Thread(target=self._live, name="streamer-client", daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -48,6 +48,10 @@ class _Portal:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+
+    def _live(self) -> None:
+        # To its end in this thread: the caller's own may have a loop that runs, as a notebook's does.
+        self._loop.run_forever()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 

@@ -28,12 +28,14 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def broadcast(sink: Sink, pauses: list[float]) -> Broadcast:
+def broadcast(sink: Sink, pauses: list[float]) -> Iterator[Broadcast]:
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
         await asyncio.sleep(0)
 
-    return Broadcast(Signer(sink.url, "eu-west-1", lambda: KEYS), FakeClock(), pause)
+    made = Broadcast(Signer(sink.url, "eu-west-1", lambda: KEYS), FakeClock(), pause)
+    yield made
+    made.close()
 
 
 def test_frames_come_whole_and_in_order(broadcast: Broadcast, sink: Sink, pauses: list[float]) -> None:

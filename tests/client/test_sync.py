@@ -112,6 +112,11 @@ def test_a_client_that_is_refused_leaves_no_thread(beside: Beside) -> None:
     assert not refused._portal._thread.is_alive()
 
 
+async def test_a_thread_whose_own_loop_runs_may_use_it_too(beside: Beside) -> None:
+    with sync.StreamerClient(beside.server.url, token=lambda: "t") as client:  # as in a notebook
+        assert client.ping() == EPOCH
+
+
 def test_a_client_is_used_in_a_with_block(beside: Beside) -> None:
     with pytest.raises(RuntimeError, match="with"):
         sync.StreamerClient(beside.server.url, token="t").ping()

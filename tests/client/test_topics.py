@@ -78,6 +78,22 @@ async def test_what_began_and_what_went_on_while_nobody_was_connected_is_told(
         assert await take(watch, 1) == [("begun", 2)]
 
 
+async def test_a_watch_that_does_not_ask_what_changed_would_miss_it(
+    server: ScriptedServer, clock: ManualClock, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken twin of the test above."""
+    monkeypatch.setattr(TopicWatch, "_look", lambda _: None)
+    async with connect() as client:
+        watch = await client.watch_topic(MINE)
+        await cut(server)
+        server.append("whole", "RequestSubmitted", "AttemptStarted", "RequestCompleted")
+        for _ in range(50):
+            await clock.let_pass(10)
+        await client.ping()
+        await watch.close()
+        assert [update async for update in watch] == []
+
+
 async def test_what_changed_is_asked_for_page_after_page(server: ScriptedServer, connect: Connect) -> None:
     def in_pages(frame: Frame, _: object) -> Frame:
         reply = server._subscribe_topic(frame)

@@ -89,6 +89,9 @@ def delete_tables(client: "DynamoDBClient", names: Mapping[str, str]) -> None:
 def forget() -> None:
     """Make the handlers build their parts anew, from the environment as it is now, and log to today's stdout."""
     logging.root.manager.loggerDict.pop(SERVICE, None)
+    bootstrap = sys.modules.get("handlers.bootstrap")
+    if bootstrap and bootstrap.broadcast.cache_info().currsize:
+        bootstrap.broadcast().close()
     for name, module in list(sys.modules.items()):
         if name.startswith("handlers."):
             for part in vars(module).values():
