@@ -7,7 +7,7 @@ The type of the first parameter is the input's schema: what does not fit it is r
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -44,6 +44,15 @@ class Action:
     retry: RetryPolicy
     scope: str | None
 
+    @property
+    def description(self) -> str:
+        """What the action does, in the words of its function's docstring; empty when it has none."""
+        return inspect.getdoc(self.run) or ""
+
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON schema (2020-12) of the payload; an empty one allows anything."""
+        return self.input.json_schema()
+
     def read(self, payload: Any) -> Any:
         """The payload as the action's input; InvalidFrame names each field that is wrong, never its value."""
         try:
@@ -57,6 +66,10 @@ class Registry:
 
     def __init__(self, actions: Mapping[str, Action]) -> None:
         self._actions = dict(actions)
+
+    def __iter__(self) -> Iterator[Action]:
+        """Every action, by name."""
+        return iter([self._actions[name] for name in sorted(self._actions)])
 
     def get(self, name: str) -> Action:
         """The action of that name; InvalidAction when there is none."""
