@@ -1,0 +1,148 @@
+"""What a client may send. Unknown fields are refused: a misspelt one would be taken for its default."""
+
+from datetime import date, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from domain.instant import Instant
+from domain.state import Status
+
+MAX_DELAY: Final = timedelta(days=7)
+MAX_VERSION: Final = 10**15 - 1  # more than any log has, and a number that a table can hold
+
+FrameId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
+RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Limit = Annotated[int, Field(ge=1, le=200, strict=True)]
+Version = Annotated[int, Field(ge=0, le=MAX_VERSION, strict=True)]
+Topic = Annotated[str, StringConstraints(min_length=1, max_length=262, pattern=r"^[\x20-\x7e]+$")]  # user#128#128
+
+
+def _iso_8601(value: object) -> object:
+    # Pydantic would take a number, and text that is one, for seconds or milliseconds since 1970.
+    if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
+        return value
+    raise ValueError("not ISO 8601 text")
+
+
+_Iso8601: Final = BeforeValidator(_iso_8601)
+
+
+class ClientFrame(BaseModel):
+    """What every client frame may have: an id, echoed in the reply."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: FrameId | None = None
+
+
+class Submit(ClientFrame):
+    """Ask for work."""
+
+    type: Literal["submit"]
+    action: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    payload: Any = None
+    idempotency_key: Key | None = None
+    priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
+    delay_s: Annotated[int, Field(ge=0, le=int(MAX_DELAY.total_seconds()), strict=True)] = 0
+    max_attempts: Annotated[int, Field(ge=1, le=20, strict=True)] | None = None
+    subscribe: Annotated[bool, Field(strict=True)] = True
+    metadata: Annotated[dict[Key, Label], Field(max_length=16)] | None = None
+
+
+class _OneTarget(ClientFrame):
+    request_id: RequestId | None = None
+    topic: Topic | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "_OneTarget":
+        if (self.request_id is None) == (self.topic is None):
+            raise ValueError("either request_id or topic")
+        return self
+
+
+class Subscribe(_OneTarget):
+    """Watch a request from after a version on, or a topic: from now on, or from an instant that was given as `at`."""
+
+    type: Literal["subscribe"]
+    after: Version = 0
+    since: Annotated[Instant, _Iso8601] | None = None
+
+    @model_validator(mode="after")
+    def _since_is_for_topics(self) -> "Subscribe":
+        if self.since is not None and self.topic is None:
+            raise ValueError("since goes with a topic")
+        return self
+
+
+class Unsubscribe(_OneTarget):
+    """Stop watching."""
+
+    type: Literal["unsubscribe"]
+
+
+class Cancel(ClientFrame):
+    """Ask a request to stop."""
+
+    type: Literal["cancel"]
+    request_id: RequestId
+    reason: Label | None = None
+
+
+class Get(ClientFrame):
+    """Ask for a request's state, now or as it was."""
+
+    type: Literal["get"]
+    request_id: RequestId
+    at_version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)] | None = None
+
+
+class History(ClientFrame):
+    """Ask for a request's events."""
+
+    type: Literal["history"]
+    request_id: RequestId
+    after: Version = 0
+    limit: Limit = 100
+
+
+class List(ClientFrame):
+    """Ask for requests, newest first."""
+
+    type: Literal["list"]
+    status: Status | None = None
+    scope: Literal["own", "tenant"] = "own"
+    limit: Limit = 20
+    cursor: Annotated[str, StringConstraints(max_length=2048)] | None = None
+
+
+class Metrics(ClientFrame):
+    """Ask for the tenant's counts between two instants, by the minute."""
+
+    type: Literal["metrics"]
+    from_: Annotated[Instant, _Iso8601, Field(alias="from")]
+    to: Annotated[Instant, _Iso8601]
+    action: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+
+
+class Audit(ClientFrame):
+    """Ask who did what: on a day across the tenant, or to one request."""
+
+    type: Literal["audit"]
+    day: Annotated[date, _Iso8601] | None = None
+    request_id: RequestId | None = None
+    limit: Limit = 100
+    cursor: Annotated[str, StringConstraints(max_length=2048)] | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "Audit":
+        if (self.day is None) == (self.request_id is None):
+            raise ValueError("either day or request_id")
+        return self
+
+
+class Ping(ClientFrame):
+    """Keep the connection alive."""
+
+    type: Literal["ping"]
