@@ -39,13 +39,17 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportProgress:
-    """Tell how far the attempt is; a percent below the last one counts as the last one, one above 100 as 100."""
+    """Tell how far the attempt is; a percent below the last one counts as the last one, one above 100 as 100.
+
+    The checkpoint is what the next attempt may go on from; without one, the last one stays.
+    """
 
     now: datetime
     attempt: int
     percent: float
     message: str | None = None
     details: dict[str, Any] | None = None
+    checkpoint: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +130,12 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcknowledgeCancel:
-    """The worker has stopped as asked."""
+    """The worker has stopped: as asked, or because the action found that nobody needs it, and then it says by whom."""
 
     now: datetime
     attempt: int
+    by: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ changed once released: a new shape is a new schema version with an upcaster in `
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,7 @@ class Event(BaseModel):
     """A fact about one request; its type's name is its name on the wire."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+    private: ClassVar[frozenset[str]] = frozenset()  # fields that no client is shown
 
     @property
     def type(self) -> str:
@@ -65,11 +66,13 @@ class AttemptStarted(Event):
 
 
 class ProgressReported(Event):
-    """How far the attempt is; percent never falls within an attempt."""
+    """How far the attempt is; percent never falls within an attempt. The next attempt goes on from the checkpoint."""
 
+    private: ClassVar[frozenset[str]] = frozenset({"checkpoint"})
     percent: Percent
     message: str | None = None
     details: dict[str, Any] | None = None
+    checkpoint: Any = None
 
 
 class OutputAppended(Event):

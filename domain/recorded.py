@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from domain import exact_json
 from domain.errors import InvalidJson, Undecodable
-from domain.events import SCHEMA, Event, event_of
+from domain.events import EVENTS, SCHEMA, Event, event_of
 from domain.instant import to_instant, to_text
 from domain.request import evolve
 from domain.state import INITIAL, RequestState
@@ -62,7 +62,9 @@ class RecordedEvent:
 
     def shown(self) -> dict[str, Any]:
         """The event as clients see it: version, type, at and data."""
-        return {"version": self.version, "type": self.type, "at": self.at, "data": _object(self.data)}
+        hidden = EVENTS[self.type].private if self.type in EVENTS else frozenset()
+        data = {name: value for name, value in _object(self.data).items() if name not in hidden}
+        return {"version": self.version, "type": self.type, "at": self.at, "data": data}
 
     def computed_hash(self) -> str:
         """SHA-256 over the canonical event: every field but the hash itself, in a fixed order."""

@@ -48,7 +48,7 @@ from domain.events import (
     RequestSubmitted,
 )
 from domain.instant import to_instant
-from domain.state import INITIAL, RequestState, Status
+from domain.state import FINAL, INITIAL, RequestState, Status
 
 LEASE_EXPIRED: Final = "LEASE_EXPIRED"
 EXPIRED: Final = "EXPIRED"
@@ -118,7 +118,10 @@ def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
     """The state after one more event that happened at an instant; Undecodable when the table has no row for it."""
     if (state.status, type(event)) not in _NEXT:
         raise Undecodable("no transition", status=state.status, event=event.type)
-    state = replace(state, status=_NEXT[state.status, type(event)], updated_at=at)
+    status = _NEXT[state.status, type(event)]
+    # Nobody goes on after a final event: its checkpoint is kept no longer.
+    checkpoint = None if status in FINAL else state.checkpoint
+    state = replace(state, status=status, updated_at=at, checkpoint=checkpoint)
     match event:
         case RequestSubmitted():
             return replace(
@@ -145,7 +148,8 @@ def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
                 error=None,
             )
         case ProgressReported():
-            return replace(state, percent=event.percent, message=event.message, details=event.details)
+            told = replace(state, percent=event.percent, message=event.message, details=event.details)
+            return told if event.checkpoint is None else replace(told, checkpoint=event.checkpoint)
         case OutputAppended():
             return replace(state, outputs=event.index + 1)
         case LeaseRenewed():
@@ -242,9 +246,10 @@ def _decide_running(command: WorkerCommand, state: RequestState) -> list[Event]:
         case ReportProgress():
             percent = min(100.0, max(state.percent, round(command.percent, 1)))
             told = (percent, command.message, command.details or None)
-            if told == (state.percent, state.message, state.details):
+            checkpoint = None if command.checkpoint == state.checkpoint else command.checkpoint
+            if checkpoint is None and told == (state.percent, state.message, state.details):
                 return []
-            return [ProgressReported(percent=told[0], message=told[1], details=told[2])]
+            return [ProgressReported(percent=told[0], message=told[1], details=told[2], checkpoint=checkpoint)]
         case AppendOutput():
             if command.index > state.outputs:
                 raise AttemptOver("an output is missing", index=command.index, expected=state.outputs)
@@ -257,9 +262,11 @@ def _decide_running(command: WorkerCommand, state: RequestState) -> list[Event]:
         case FailAttempt():
             return [_attempt_failed(command, state)]
         case AcknowledgeCancel():
-            if not state.cancel_requested:
+            if state.cancel_requested:
+                return [_cancelled_as_asked(state)]
+            if command.by is None:
                 raise AttemptOver("nobody asked to cancel it", attempt=command.attempt)
-            return [_cancelled_as_asked(state)]
+            return [RequestCancelled(by=command.by, reason=command.reason)]
         case _:
             assert_never(command)
 

@@ -38,6 +38,7 @@ class RequestState:
     message: str | None = None
     details: dict[str, Any] | None = None
     outputs: int = 0
+    checkpoint: Any = None
     worker_id: str | None = None
     lease_until: datetime = EPOCH
     cancel_requested: bool = False
@@ -75,7 +76,7 @@ class RequestState:
 INITIAL: Final = RequestState()
 _FIELDS: Final = tuple(field.name for field in fields(RequestState))
 _DEFAULTS: Final = {name: getattr(INITIAL, name) for name in _FIELDS}
-_PRIVATE: Final = frozenset({"digest", "worker_id", "lease_until"})
+_PRIVATE: Final = frozenset({"digest", "worker_id", "lease_until", "checkpoint"})
 _FROM_JSON: Final[Mapping[str, Callable[[Any], Any]]] = {
     "status": Status,
     "percent": float,

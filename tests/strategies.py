@@ -81,7 +81,13 @@ events: st.SearchStrategy[Event] = st.one_of(
         metadata=st.none() | st.dictionaries(texts, texts, max_size=2),
     ),
     st.builds(AttemptStarted, attempt=st.integers(1), worker_id=texts, lease_until=instants),
-    st.builds(ProgressReported, percent=percents, message=st.none() | texts, details=st.none() | json_objects),
+    st.builds(
+        ProgressReported,
+        percent=percents,
+        message=st.none() | texts,
+        details=st.none() | json_objects,
+        checkpoint=json_values,
+    ),
     st.builds(OutputAppended, index=st.integers(0), chunk=json_values),
     st.builds(LeaseRenewed, lease_until=instants),
     st.builds(RequestCompleted, result=json_values, result_ref=st.none() | texts),
@@ -116,6 +122,7 @@ any_command: st.SearchStrategy[Command] = st.one_of(
         percent=st.one_of(percents, st.floats()),
         message=words,
         details=small_objects,
+        checkpoint=small_values,
     ),
     st.builds(AppendOutput, now=times, attempt=numbered, index=st.integers(0, 3), chunk=small_values),
     st.builds(RenewLease, now=times, attempt=numbered, lease_until=times),
@@ -131,7 +138,7 @@ any_command: st.SearchStrategy[Command] = st.one_of(
     ),
     st.builds(ExpireLease, now=times, jitter=jitters),
     st.builds(Cancel, now=times, by=st.just("ann"), reason=words),
-    st.builds(AcknowledgeCancel, now=times, attempt=numbered),
+    st.builds(AcknowledgeCancel, now=times, attempt=numbered, by=st.sampled_from([None, "action echo"])),
     st.builds(Expire, now=times),
 )
 

@@ -20,6 +20,7 @@ OWNER: Final = Origin(
 )
 MESSAGE: Final = "Reading the audit of 2026-01-01: 123,456 entries so far"
 TOLD: Final = "125,000 rows read, 104,200 made"
+CHECKPOINT: Final = {"done": 2, "row": 125_000}
 DETAILS: Final = {"rows_read": 125_000, "rows_made": 104_200}
 
 
@@ -54,6 +55,7 @@ def ordinary_log() -> list[RecordedEvent]:
         Start(now=START, worker_id="c7a1f0e2-3b4c-4d5e-8f90-a1b2c3d4e5f6/1", lease_until=hour),
         ReportProgress(now=START, attempt=1, percent=33.3, message=MESSAGE),
         ReportProgress(now=START, attempt=1, percent=42.1, message=TOLD, details=DETAILS),
+        ReportProgress(now=START, attempt=1, percent=50, message=TOLD, checkpoint=CHECKPOINT),
         RenewLease(now=START, attempt=1, lease_until=hour + timedelta(hours=1)),
     ):
         (event,) = decide(command, head.state)

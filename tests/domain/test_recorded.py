@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.commands import Submit
 from domain.errors import InvalidJson, Undecodable
-from domain.events import OutputAppended, ProgressReported, RequestCancelled, event_of
+from domain.events import AttemptStarted, OutputAppended, ProgressReported, RequestCancelled, event_of
 from domain.exact_json import EVENT_DEPTH, FRAME_DEPTH, MAX_DEPTH
 from domain.protocol import EventsPush, HistoryPage, server_frame
 from domain.recorded import Head, Origin, RecordedEvent, first_break, record
@@ -177,3 +177,15 @@ def test_half_of_a_surrogate_pair_is_not_recorded() -> None:
 
 def test_the_chunk_of_an_output_may_be_anything_that_json_holds() -> None:
     assert OutputAppended(index=0, chunk=[1, {"a": None}]).data() == {"index": 0, "chunk": [1, {"a": None}]}
+
+
+def test_what_an_action_noted_for_itself_is_not_shown() -> None:
+    head = Head.of(submitted())
+    head = Head.of(record(AttemptStarted(attempt=1, worker_id="w", lease_until=START), head, START, "e-2", ORIGIN))
+    saved = record(ProgressReported(percent=10, checkpoint={"row": 1}), head, START, "e-3", ORIGIN)
+    assert saved.event() == ProgressReported(percent=10, checkpoint={"row": 1})
+    assert saved.shown()["data"] == {"percent": 10.0}
+
+
+def test_an_event_of_a_type_that_nobody_knows_is_shown_as_it_is() -> None:
+    assert replace(submitted(), type="Unheard").shown()["data"]["action"] == "echo"

@@ -23,6 +23,7 @@ from domain.events import (
     AttemptFailed,
     AttemptStarted,
     CancelRequested,
+    Event,
     Failure,
     LeaseRenewed,
     OutputAppended,
@@ -306,3 +307,40 @@ def test_the_state_before_the_first_event_says_so() -> None:
     assert given().state is INITIAL
     assert INITIAL.snapshot() == {}
     assert INITIAL.public() == {"status": None, "attempt": 0, "percent": 0.0}
+
+
+SAVED = ProgressReported(percent=40, message="m", checkpoint={"row": 4})
+
+
+def test_a_checkpoint_goes_along_with_the_progress_and_stays_until_there_is_a_newer_one() -> None:
+    past = given(SUBMITTED, STARTED, SAVED)
+    past.when(ReportProgress(now=START, attempt=1, percent=50)).then(ProgressReported(percent=50))
+    past.when(ReportProgress(now=START, attempt=1, percent=40, message="m", checkpoint={"row": 5})).then(
+        ProgressReported(percent=40, message="m", checkpoint={"row": 5})
+    )
+    past.when(ReportProgress(now=START, attempt=1, percent=40, message="m", checkpoint={"row": 4})).then_nothing()
+    assert given(SUBMITTED, STARTED, SAVED, ProgressReported(percent=50)).state.checkpoint == {"row": 4}
+
+
+@pytest.mark.parametrize("lost", [RETRIED, RETRIED.model_copy(update={"error": LOST})])
+def test_the_next_attempt_has_the_checkpoint_of_the_last_one_however_that_ended(lost: AttemptFailed) -> None:
+    state = given(SUBMITTED, STARTED, SAVED, lost, SECOND_ATTEMPT).state
+    assert (state.percent, state.checkpoint) == (0.0, {"row": 4})
+
+
+@pytest.mark.parametrize("end", [RequestCompleted(), RequestFailed(error=ERROR), RequestCancelled(by="ann")])
+def test_a_request_that_has_ended_keeps_no_checkpoint(end: Event) -> None:
+    assert given(SUBMITTED, STARTED, SAVED, end).state.checkpoint is None
+
+
+def test_a_checkpoint_is_nothing_for_clients() -> None:
+    state = given(SUBMITTED, STARTED, SAVED).state
+    assert state.snapshot()["checkpoint"] == {"row": 4}
+    assert "checkpoint" not in state.public()
+
+
+def test_an_action_may_end_its_request_as_cancelled_though_nobody_asked() -> None:
+    given_up = AcknowledgeCancel(now=START, attempt=1, by="action echo", reason="sold out")
+    given(SUBMITTED, STARTED).when(given_up).then(RequestCancelled(by="action echo", reason="sold out"))
+    given(SUBMITTED, STARTED, ASKED).when(given_up).then(RequestCancelled(by="ann", reason="too slow"))
+    given(SUBMITTED, STARTED, RETRIED, SECOND_ATTEMPT).when(given_up).then_rejected(AttemptOver)
