@@ -15,11 +15,21 @@ class Progress(Protocol):
     def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far the work is, 0-100; reports that come too fast are merged, the newest wins.
 
-        Raises Stopped when the request was cancelled or taken over: let it pass through.
+        Raises Cancelled or TakenOver, both Stopped, when nobody wants this attempt any more: let it pass through.
+        """
+
+    def checkpoint(self, value: Any) -> None:
+        """Save up to 512 bytes of JSON for the next attempt, which finds the newest in its context. Raises Stopped.
+
+        It is merged like a report, but the newest is written before the attempt ends, however it ends; only a worker
+        that is killed may lose what it saved in its last moment.
         """
 
     def output(self, chunk: Any) -> None:
-        """Hand a part of the result, or a log line, to the watchers; none is lost or merged. Raises Stopped."""
+        """Hand a part of the result, or a log line, to the watchers, in order; none is lost or merged. Raises Stopped.
+
+        A chunk has at most 16 KiB of JSON.
+        """
 
     def wait(self, seconds: float) -> None:
         """Let time pass without work, staying cancellable. Raises Stopped."""
@@ -42,7 +52,10 @@ class Files(Protocol):
         """The content of a file; Permanent when there is none."""
 
     def write(self, name: str, content: bytes, content_type: str) -> str:
-        """Store a file of this request and give its key; writing the same name again replaces it."""
+        """Store a file of this attempt and give its key; writing the same name again replaces it.
+
+        Another attempt's file of that name is another file: keep its key in the checkpoint to read it again.
+        """
 
     def link(self, key: str) -> str:
         """An https link to a file that needs no credentials and works for an hour."""
@@ -50,13 +63,14 @@ class Files(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One attempt at one request."""
+    """One attempt at one request; the checkpoint is the newest that an attempt before it saved, None if none did."""
 
     request_id: str
     tenant_id: str
     user_id: str
     attempt: int
     now: datetime
+    checkpoint: Any = None
     progress: Progress
     views: TenantViews
     files: Files

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from actions.context import Context
 from domain.commands import DEFAULT_RETRY, RetryPolicy
-from domain.errors import InvalidAction, InvalidFrame
+from domain.errors import DeadlineExceeded, InvalidAction, InvalidFrame, Unavailable
 from domain.protocol import reasons
 
 
@@ -42,6 +42,8 @@ class Action:
     deadline: timedelta
     max_attempts: int
     retry: RetryPolicy
+    retry_on: tuple[type[Exception], ...] = (Exception,)
+    give_up_on: tuple[type[Exception], ...] = ()
     scope: str | None
 
     @property
@@ -52,6 +54,16 @@ class Action:
     def input_schema(self) -> dict[str, Any]:
         """The JSON schema (2020-12) of the payload; an empty one allows anything."""
         return self.input.json_schema()
+
+    def may_help(self, error: Exception) -> bool:
+        """Whether another attempt may help after an error that the action did not tell of itself.
+
+        What failed below it, or took too long, says nothing about the action: it is tried again also when it is not
+        among the errors to retry on. What is among those to give up on is never tried again.
+        """
+        if isinstance(error, self.give_up_on):
+            return False
+        return isinstance(error, (*self.retry_on, Unavailable, DeadlineExceeded))
 
     def read(self, payload: Any) -> Any:
         """The payload as the action's input; InvalidFrame names each field that is wrong, never its value."""
@@ -88,11 +100,18 @@ def action(
     deadline: timedelta | None = None,
     max_attempts: int = 3,
     retry: RetryPolicy = DEFAULT_RETRY,
+    retry_on: tuple[type[Exception], ...] = (Exception,),
+    give_up_on: tuple[type[Exception], ...] = (),
     scope: str | None = None,
 ) -> Callable[[Run], Run]:
     """Register the decorated function under a name.
 
-    Deadlines are 10 s for sync and 14 min for async actions. The scope is what a caller needs to submit it.
+    deadline      how long one attempt may take; 10 s for sync and 14 min for async actions unless told
+    max_attempts  how often it is tried, unless a request says otherwise
+    retry         how long to wait between attempts
+    retry_on      errors that another attempt may help against, unless told every one; see `Action.may_help`
+    give_up_on    those among them that no attempt helps against
+    scope         what a caller needs to submit it
     """
 
     def register(run: Run) -> Run:
@@ -105,6 +124,8 @@ def action(
             deadline=deadline or (timedelta(seconds=10) if mode is Mode.SYNC else timedelta(minutes=14)),
             max_attempts=max_attempts,
             retry=retry,
+            retry_on=retry_on,
+            give_up_on=give_up_on,
             scope=scope,
         )
         return run

@@ -1,105 +1,47 @@
-"""Running an action without AWS: a progress that remembers, files and views in memory.
+"""Running an action without AWS: one attempt, or all that the policy gives it, in no real time.
 
     ran = run("delay", {"seconds": 1, "steps": 2})
     assert ran.progress.percents == [50, 100]
 
-The payload goes in and the result comes out as JSON would carry them, so a test sees what a client would.
+    lived = run_until_done("delay", {"fail_attempts": 1})
+    assert (lived.status, lived.attempts) == ("COMPLETED", 2)
+
+The payload goes in and the result comes out as JSON would carry them, so a test sees what a client would. Attempts
+follow each other by the rules of the domain itself.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from actions.catalog import catalog
 from actions.context import Context
-from actions.outcomes import Permanent, Stopped
+from actions.doubles import MemoryFiles, MemoryViews, Overrun, RecordingProgress
+from actions.ending import Ended, raised, returned
+from actions.outcomes import Stopped, TakenOver
+from actions.registry import Action
+from domain.commands import (
+    AcknowledgeCancel,
+    Cancel,
+    Command,
+    Complete,
+    ExpireLease,
+    FailAttempt,
+    ReportProgress,
+    Start,
+    Submit,
+)
+from domain.errors import DeadlineExceeded
+from domain.events import Failure, RequestCompleted
 from domain.exact_json import decode, encode
-from domain.instant import from_text
+from domain.request import decide, evolve
+from domain.state import INITIAL, RequestState, Status
+
+__all__ = ["NOW", "Lived", "MemoryFiles", "MemoryViews", "Ran", "RecordingProgress", "run", "run_until_done"]
 
 NOW: Final = datetime(2026, 11, 22, 8, 24, 41, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class RecordingProgress:
-    """Remembers what was told, waits for nothing, and stops the action once it has been told `stop_after` times."""
-
-    stop_after: int | None = None
-    reports: list[tuple[float, str | None, Mapping[str, Any] | None]] = field(default_factory=list)
-    outputs: list[Any] = field(default_factory=list)
-    waited_s: float = 0
-
-    @property
-    def percents(self) -> list[float]:
-        """How far the action said it was, in order."""
-        return [percent for percent, _, _ in self.reports]
-
-    @property
-    def messages(self) -> list[str]:
-        """What the action said in words, in order."""
-        return [message for _, message, _ in self.reports if message is not None]
-
-    def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
-        """Remember the report, which has to be one that the domain would take."""
-        if not 0 <= percent <= 100:  # noqa: PLR2004 - it is a percentage
-            raise ValueError(f"{percent} is no percentage")
-        self._stop_when_told()
-        self.reports.append((percent, message, decode(encode(details))))
-
-    def output(self, chunk: Any) -> None:
-        """Remember the chunk."""
-        self._stop_when_told()
-        self.outputs.append(decode(encode(chunk)))
-
-    def wait(self, seconds: float) -> None:
-        """Remember how long it would have taken."""
-        self._stop_when_told()
-        self.waited_s += seconds
-
-    def _stop_when_told(self) -> None:
-        if self.stop_after is not None and len(self.reports) + len(self.outputs) >= self.stop_after:
-            raise Stopped
-
-
-@dataclass(slots=True)
-class MemoryFiles:
-    """The bucket as a dictionary: contents and content types by key."""
-
-    contents: dict[str, bytes] = field(default_factory=dict)
-    content_types: dict[str, str] = field(default_factory=dict)
-
-    def read(self, key: str) -> bytes:
-        """The content of a file; Permanent when there is none."""
-        if key not in self.contents:
-            raise Permanent(f"There is no file {key!r}")
-        return self.contents[key]
-
-    def write(self, name: str, content: bytes, content_type: str) -> str:
-        """Store the file under a key made from its name."""
-        key = f"results/{name}"
-        self.contents[key] = content
-        self.content_types[key] = content_type
-        return key
-
-    def link(self, key: str) -> str:
-        """A link that shows its key and works nowhere."""
-        return f"https://files.example/{key}"
-
-
-@dataclass(slots=True)
-class MemoryViews:
-    """The tenant's views as two lists, each in order of `at`."""
-
-    metric_rows: Sequence[Mapping[str, Any]] = ()
-    audit_entries: Sequence[Mapping[str, Any]] = ()
-
-    def metrics(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        """The rows from start until before end."""
-        return (row for row in self.metric_rows if start <= from_text(row["at"]) < end)
-
-    def audit(self, day: date) -> Iterator[Mapping[str, Any]]:
-        """The entries of the day."""
-        return (entry for entry in self.audit_entries if from_text(entry["at"]).date() == day)
+_LEASE: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +61,157 @@ def run(
     views: MemoryViews | None = None,
     progress: RecordingProgress | None = None,
     attempt: int = 1,
+    checkpoint: Any = None,
     now: datetime = NOW,
 ) -> Ran:
-    """Run the action of that name once; what it raises passes through, InvalidFrame when the payload does not fit."""
+    """Run the action of that name once, from a checkpoint if there is one; what it raises passes through.
+
+    Errors: InvalidFrame when the payload does not fit, DeadlineExceeded when it waits for longer than it may.
+    """
     action = catalog().get(name)
     files, progress = files or MemoryFiles(), progress or RecordingProgress()
+    files.attempt = attempt
+    progress.deadline = progress.deadline or action.deadline
     context = Context(
         request_id="req_test",
         tenant_id="tenant",
         user_id="user",
         attempt=attempt,
         now=now,
+        checkpoint=None if checkpoint is None else decode(encode(checkpoint)),
         progress=progress,
         views=views or MemoryViews(),
         files=files,
     )
-    result = action.run(action.read(decode(encode(payload))), context)
-    return Ran(decode(encode(result)), progress, files)
+    try:
+        result = action.run(action.read(decode(encode(payload))), context)
+    except Overrun as exc:
+        raise DeadlineExceeded(f"no answer within {action.deadline.total_seconds():g} s") from exc
+    return Ran(decode(encode(returned(result).result)), progress, files)
+
+
+@dataclass(slots=True)
+class Lived:
+    """A request from its submission to its end: how it stands, and each attempt's progress and wait for the next."""
+
+    name: str
+    now: datetime
+    files: MemoryFiles
+    state: RequestState = INITIAL
+    result: Any = None
+    progress: list[RecordingProgress] = field(default_factory=list)
+    waits: list[timedelta] = field(default_factory=list)
+    causes: list[BaseException] = field(default_factory=list)
+
+    @property
+    def status(self) -> Status | None:
+        """Where the request is in its life."""
+        return self.state.status
+
+    @property
+    def error(self) -> Failure | None:
+        """Why it failed, as its user is told."""
+        return self.state.error
+
+    @property
+    def attempts(self) -> int:
+        """How many there were."""
+        return self.state.attempt
+
+    def tell(self, command: Command) -> None:
+        """Carry out a command by the rules of a request."""
+        for event in decide(command, self.state):
+            self.state = evolve(self.state, event, command.now)
+            if isinstance(event, RequestCompleted):
+                self.result = event.result
+
+
+def run_until_done(
+    name: str,
+    payload: Any = None,
+    *,
+    files: MemoryFiles | None = None,
+    views: MemoryViews | None = None,
+    max_attempts: int | None = None,
+    progress: Mapping[int, RecordingProgress] | None = None,
+    now: datetime = NOW,
+) -> Lived:
+    """Run the action as often as its policy says, each attempt from the checkpoint of the one before.
+
+    `progress` has that of some attempts, by their numbers: one with `stop_after` cancels the request there, or with
+    `why=TakenOver` loses the worker there. Waits are the longest that the policy allows.
+    """
+    action = catalog().get(name)
+    lived = Lived(name, now, files or MemoryFiles())
+    attempts = max_attempts or action.max_attempts
+    lived.tell(Submit(now=now, action=name, digest="", max_attempts=attempts))
+    while not lived.state.is_final:
+        lived.now = max(lived.now, lived.state.due_at)
+        _live_attempt(lived, action, payload, views, (progress or {}).get(lived.attempts + 1) or RecordingProgress())
+        if lived.status is Status.RETRYING:
+            lived.waits.append(lived.state.due_at - lived.now)
+    return lived
+
+
+def _live_attempt(
+    lived: Lived, action: Action, payload: Any, views: MemoryViews | None, progress: RecordingProgress
+) -> None:
+    number, checkpoint = lived.attempts + 1, lived.state.checkpoint
+    lived.tell(Start(now=lived.now, worker_id=f"worker-{number}", lease_until=lived.now + _LEASE))
+    lived.progress.append(progress)
+    ended = _ended(lived, action, payload, views, progress, number, checkpoint)
+    lived.now += timedelta(seconds=progress.waited_s)
+    saved = progress.checkpoints[-1] if progress.checkpoints else None
+    percent = max(progress.percents, default=0.0)
+    lived.tell(ReportProgress(now=lived.now, attempt=number, percent=percent, checkpoint=saved))
+    _end(lived, action, ended, number, lost=progress.why is TakenOver)
+
+
+def _ended(
+    lived: Lived,
+    action: Action,
+    payload: Any,
+    views: MemoryViews | None,
+    progress: RecordingProgress,
+    number: int,
+    checkpoint: Any,
+) -> Ended:
+    try:
+        ran = run(
+            action.name,
+            payload,
+            files=lived.files,
+            views=views,
+            progress=progress,
+            attempt=number,
+            checkpoint=checkpoint,
+            now=lived.now,
+        )
+    except (Stopped, Exception) as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, as in the worker
+        ended = raised(exc, action, lived.now)
+        lived.causes += [ended.cause] if ended.cause else []
+        return ended
+    return Ended(result=ran.result)
+
+
+def _end(lived: Lived, action: Action, ended: Ended, number: int, *, lost: bool) -> None:
+    if ended.stopped and lost:
+        lived.now += _LEASE
+        lived.tell(ExpireLease(now=lived.now, jitter=1, policy=action.retry))
+    elif ended.stopped:
+        lived.tell(Cancel(now=lived.now, by="user", reason=ended.reason))
+        lived.tell(AcknowledgeCancel(now=lived.now, attempt=number))
+    elif ended.error is None:
+        lived.tell(Complete(now=lived.now, attempt=number, result=ended.result))
+    else:
+        lived.tell(
+            FailAttempt(
+                now=lived.now,
+                attempt=number,
+                error=ended.error,
+                retryable=ended.retryable,
+                jitter=1,
+                policy=action.retry,
+                after=ended.after,
+            )
+        )

@@ -1,28 +1,29 @@
 """A running attempt: the Progress that an action reports to, and the lease that says its worker is alive.
 
-Reports that come faster than four a second are merged, the newest wins; what is pending is written before anything
-else of the attempt is. A thread writes what is pending and renews the lease also while the action is silent. Every
-write tells whether the request was cancelled or taken over; the action hears of it at its next report.
+Reports and checkpoints that come faster than four a second are merged, the newest wins; what is pending is written
+before anything else of the attempt is. Outputs are written one by one, in order; while the log is unavailable some of
+them wait. A thread writes what is pending and renews the lease also while the action is silent. Every write tells
+whether the request was cancelled or taken over; the action hears of it at its next report.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self
 
-from actions.outcomes import Stopped
+from actions.limits import CHUNK_LIMIT, DETAILS_LIMIT, MESSAGE_LIMIT, settled, settled_checkpoint
+from actions.outcomes import Cancelled, Stopped, TakenOver
 from adapters.clock import Clock
 from adapters.request_queue import RequestQueue
 from domain import exact_json
-from domain.errors import AlreadyFinal, AttemptOver, PayloadTooLarge, Unavailable
+from domain.errors import AlreadyFinal, AttemptOver, Unavailable
 from domain.recorded import Head
 
 REPORT_INTERVAL_S: Final = 0.25
-CHUNK_LIMIT: Final = 16 * 1024  # bytes of JSON: what a push can carry along with others
-DETAILS_LIMIT: Final = 1024  # bytes of JSON: they travel in the event and again in the state
-_MESSAGE_LIMIT: Final = 256
+OUTPUTS_WAITING: Final = 16  # at most, while the log is unavailable
 Told = ParamSpec("Told")
 
 
@@ -38,7 +39,10 @@ class Attempt:
         self._lock = threading.RLock()
         self._pending: tuple[float, str | None, dict[str, Any] | None] | None = None
         self._written_at = float("-inf")
+        self._unsaved: Any = None
+        self._chunks: deque[Any] = deque()
         self._outputs = 0
+        self._why: type[Stopped] = TakenOver
         self._stopped = threading.Event()
         self._done = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name=f"lease-{head.request_id}", daemon=True)
@@ -60,25 +64,37 @@ class Attempt:
 
     def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far the work is; Stopped when nobody wants it any more."""
-        text = message[:_MESSAGE_LIMIT] if message else None
+        text = message[:MESSAGE_LIMIT] if message else None
         exact_json.encode(text)
-        _require_size("details", details, DETAILS_LIMIT)
+        told = settled("details", details or None, DETAILS_LIMIT)
         percent = min(100.0, max(0.0, float(percent)))
         with self._lock:
-            self._pending = (percent, text, dict(details) if details else None)
-            if self._clock.monotonic() - self._written_at >= REPORT_INTERVAL_S:
-                with suppress(Unavailable):  # still pending: the keeper writes it at its next turn
-                    self._flush()
+            self._pending = (percent, text, told)
+            self._flush_in_time()
+        self._raise_if_stopped()
+
+    def checkpoint(self, value: Any) -> None:
+        """Save what the next attempt goes on from; PayloadTooLarge above CHECKPOINT_LIMIT, Stopped likewise."""
+        saved = settled_checkpoint(value)
+        with self._lock:
+            self._unsaved = saved
+            self._flush_in_time()
         self._raise_if_stopped()
 
     def output(self, chunk: Any) -> None:
-        """Hand over a part of the result; PayloadTooLarge above CHUNK_LIMIT, Stopped when nobody wants it any more."""
-        _require_size("an output", chunk, CHUNK_LIMIT)
+        """Hand over a part of the result; PayloadTooLarge above CHUNK_LIMIT, Stopped when nobody wants it any more.
+
+        It is written at once. While the log is unavailable OUTPUTS_WAITING of them wait, then it is Unavailable for
+        the action, too: then this one is not among them.
+        """
+        settled_chunk = settled("an output", chunk, CHUNK_LIMIT)
         self._raise_if_stopped()
         with self._lock:
-            self._flush()
-            self._write(self._queue.append_output, self._outputs, chunk)
-            self._outputs += 1
+            if len(self._chunks) >= OUTPUTS_WAITING:
+                self._flush()
+            self._chunks.append(settled_chunk)
+            with suppress(Unavailable):
+                self._flush()
         self._raise_if_stopped()
 
     def wait(self, seconds: float) -> None:
@@ -100,11 +116,23 @@ class Attempt:
                 self._flush()
                 self._renew()
 
+    def _flush_in_time(self) -> None:
+        if self._clock.monotonic() - self._written_at >= REPORT_INTERVAL_S:
+            with suppress(Unavailable):  # still pending: the keeper writes it at its next turn
+                self._flush()
+
     def _flush(self) -> None:
-        if self._pending and not self._stopped.is_set():
-            self._write(self._queue.report_progress, *self._pending)
-            self._pending = None
+        if (self._pending or self._unsaved is not None) and not self._stopped.is_set():
+            now = self._head.state
+            told = self._pending or (now.percent, now.message, now.details)
+            self._write(self._queue.report_progress, *told, self._unsaved)
+            self._pending = self._unsaved = None
             self._written_at = self._clock.monotonic()
+        while self._chunks and not self._stopped.is_set():
+            # One that was written although its answer was lost has this index in the log, and is not written again.
+            self._write(self._queue.append_output, self._outputs, self._chunks[0])
+            self._outputs += 1
+            self._chunks.popleft()
 
     def _renew(self) -> None:
         left = self._head.state.lease_until - self._clock.now()
@@ -120,14 +148,9 @@ class Attempt:
             self._stopped.set()
         else:
             if self._head.state.cancel_requested:
+                self._why = Cancelled
                 self._stopped.set()
 
     def _raise_if_stopped(self) -> None:
         if self._stopped.is_set():
-            raise Stopped(self._head.request_id)
-
-
-def _require_size(what: str, value: Any, limit: int) -> None:
-    exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
-    if len(exact_json.encode(value).encode()) > limit:
-        raise PayloadTooLarge(f"{what}: at most {limit} bytes of JSON")
+            raise self._why(self._head.request_id)

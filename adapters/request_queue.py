@@ -146,13 +146,24 @@ class RequestQueue:
         return self.execute(Cancel(now=self._clock.now(), by=by, reason=reason), head)
 
     def report_progress(
-        self, head: Head, attempt: int, percent: float, message: str | None, details: dict[str, Any] | None
+        self,
+        head: Head,
+        attempt: int,
+        percent: float,
+        message: str | None,
+        details: dict[str, Any] | None,
+        checkpoint: Any = None,
     ) -> Head:
-        """Tell how far the attempt is."""
-        now = self._clock.now()
-        return self.execute(
-            ReportProgress(now=now, attempt=attempt, percent=percent, message=message, details=details), head
+        """Tell how far the attempt is, and what the next one may go on from."""
+        command = ReportProgress(
+            now=self._clock.now(),
+            attempt=attempt,
+            percent=percent,
+            message=message,
+            details=details,
+            checkpoint=checkpoint,
         )
+        return self.execute(command, head)
 
     def append_output(self, head: Head, attempt: int, index: int, chunk: Any) -> Head:
         """Add the chunk with this index to the attempt's output."""
@@ -193,9 +204,9 @@ class RequestQueue:
         )
         return self.execute(command, head)
 
-    def acknowledge_cancel(self, head: Head, attempt: int) -> Head:
-        """Stop the attempt as it was asked to."""
-        return self.execute(AcknowledgeCancel(now=self._clock.now(), attempt=attempt), head)
+    def acknowledge_cancel(self, head: Head, attempt: int, by: str | None = None, reason: str | None = None) -> Head:
+        """Stop the attempt as it was asked to, or because its action gave it up."""
+        return self.execute(AcknowledgeCancel(now=self._clock.now(), attempt=attempt, by=by, reason=reason), head)
 
     def expire_lease(self, head: Head, policy: RetryPolicy) -> Head:
         """End the attempt if its worker was silent for longer than its lease."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel
-
 from actions.context import Context, TenantViews
-from actions.outcomes import Permanent, Retry, Stopped
-from actions.registry import Registry
+from actions.ending import Ended, raised, returned
+from actions.outcomes import Stopped
+from actions.registry import Action, Registry
 from adapters.attempt import Attempt
 from adapters.clock import Clock
 from adapters.deadline import deadline
@@ -19,28 +18,10 @@ from adapters.queue_index import Rotation
 from adapters.request_queue import Claim, RequestQueue
 from adapters.work_files import WorkFiles
 from adapters.work_tokens import WorkTokens
-from domain import exact_json
 from domain.commands import DEFAULT_RETRY, RetryPolicy
-from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected, Unavailable
-from domain.events import Failure
+from domain.errors import Rejected, Unavailable
 from domain.recorded import Head
 from projections.intents import Wake
-
-PERMANENT = "ACTION_FAILED"
-RETRY = "ACTION_RETRY"
-LONGEST_MESSAGE = 1000  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How an action ended: with a result, with an error, or because nobody wants it any more."""
-
-    result: Any = None
-    error: Failure | None = None
-    retryable: bool = False
-    after: timedelta | None = None
-    stopped: bool = False
-    cause: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +81,15 @@ class Worker:
         return Done(head, ended)
 
     def _act(self, claim: Claim, attempt: Attempt, limit: timedelta) -> Ended:
+        action: Action | None = None
         try:
             action = self._registry.get(claim.submitted.action)
             payload = action.read(self._payload(claim))
             with deadline(min(action.deadline, limit)):
                 result = action.run(payload, self._context(claim, attempt))
-            return Ended(result=_json(result))
-        except Stopped:
-            return Ended(stopped=True)
-        except Retry as exc:
-            return Ended(error=_failure(RETRY, str(exc)), retryable=True, after=exc.after)
-        except Permanent as exc:
-            return Ended(error=_failure(PERMANENT, str(exc)))
-        except DeadlineExceeded as exc:
-            return Ended(error=_failure(exc.code, exc.told), retryable=True)
-        except Rejected as exc:
-            return Ended(error=_failure(exc.code, exc.told))
-        except Exception as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, never the worker
-            unexpected = Failure(code=ErrorCode.INTERNAL_ERROR, message="The action failed unexpectedly")
-            return Ended(error=unexpected, retryable=True, cause=exc)
+            return returned(result)
+        except (Stopped, Exception) as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, never the worker
+            return raised(exc, action, self._clock.now())
 
     def _payload(self, claim: Claim) -> Any:
         submitted = claim.submitted
@@ -135,9 +106,10 @@ class Worker:
             user_id=user_id,
             attempt=attempt.number,
             now=self._clock.now(),
+            checkpoint=claim.head.state.checkpoint,
             progress=attempt,
             views=self._views(tenant_id),
-            files=WorkFiles(self._objects, tenant_id, user_id, claim.head.request_id),
+            files=WorkFiles(self._objects, tenant_id, user_id, claim.head.request_id, attempt.number),
         )
 
     def _end(self, claim: Claim, ended: Ended, attempt: Attempt) -> Head:
@@ -145,6 +117,9 @@ class Worker:
         if ended.stopped:
             if head.state.cancel_requested:
                 return self._queue.acknowledge_cancel(head, attempt.number)
+            if ended.reason is not None:
+                by = f"action {claim.submitted.action}"  # no user has a name with a space
+                return self._queue.acknowledge_cancel(head, attempt.number, by, ended.reason)
             return head
         if ended.error is None:
             return self._queue.complete(head, attempt.number, ended.result)
@@ -164,19 +139,3 @@ def retry_policy(registry: Registry, action: str) -> RetryPolicy:
         return registry.get(action).retry
     except Rejected:
         return DEFAULT_RETRY
-
-
-def _failure(code: str, told: str) -> Failure:
-    """What an action tells of its failure, as text that an event and a push can carry."""
-    return Failure(code=code, message=told[:LONGEST_MESSAGE].encode(errors="replace").decode())
-
-
-def _json(result: Any) -> Any:
-    """The result as a value that JSON can hold; Permanent when it is none."""
-    value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
-    try:
-        exact_json.encode(value)
-        exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
-    except InvalidJson as exc:
-        raise Permanent("The action's result is not JSON") from exc
-    return value

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from actions.context import Context
-from actions.outcomes import Permanent, Retry
+from actions.outcomes import Permanent, Retry, Stopped
 from actions.registry import Action, Mode
 from adapters.deadline import deadline
 from adapters.request_queue import Submission
@@ -105,12 +105,12 @@ class Replies:
             now=self._caller.now,
             progress=_Unwatched(),
             views=bootstrap.tenant_views(self._identity.tenant_id),
-            files=WorkFiles(bootstrap.objects, self._identity.tenant_id, self._identity.user_id, self._caller.cause),
+            files=WorkFiles(bootstrap.objects, self._identity.tenant_id, self._identity.user_id, self._caller.cause, 1),
         )
         try:
             with deadline(action.deadline):
                 return action.run(payload, context)
-        except (Permanent, Retry) as exc:
+        except (Permanent, Retry, Stopped) as exc:
             raise InvalidFrame(str(exc)) from exc
 
     def _subscribe(self, frame: protocol.Subscribe) -> ServerFrame:
@@ -149,6 +149,9 @@ class _Unwatched:
 
     def report(self, percent: float, message: str | None = None, details: object = None) -> None:
         """Nobody to tell."""
+
+    def checkpoint(self, value: object) -> None:
+        """Nobody to go on from it."""
 
     def output(self, chunk: object) -> None:
         """Nobody to hand it to."""

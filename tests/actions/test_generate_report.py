@@ -29,28 +29,28 @@ def report(
 
 
 def html_of(ran: Ran) -> str:
-    return ran.files.contents["results/report.html"].decode()
+    return ran.files.contents["results/1/report.html"].decode()
 
 
 def test_the_result_has_the_totals_of_the_period_and_links_to_both_files() -> None:
     assert report().result == {
         "rows": 2,
         "totals": NO_COUNTS | {"submitted": 3, "started": 3, "retried": 1, "completed": 2, "failed": 1, "outputs": 7},
-        "csv": {"key": "results/report.csv", "link": "https://files.example/results/report.csv"},
-        "html": {"key": "results/report.html", "link": "https://files.example/results/report.html"},
+        "csv": {"key": "results/1/report.csv", "link": "https://files.example/results/1/report.csv"},
+        "html": {"key": "results/1/report.html", "link": "https://files.example/results/1/report.html"},
     }
 
 
 def test_the_csv_has_a_line_for_each_minute_in_which_something_was_counted() -> None:
     files = report().files
-    assert files.contents["results/report.csv"].decode().splitlines() == [
+    assert files.contents["results/1/report.csv"].decode().splitlines() == [
         "at,submitted,started,retried,completed,failed,cancelled,outputs",
         "2026-11-22T08:24:00.000Z,3,3,1,2,0,0,0",
         "2026-11-22T08:25:00.000Z,0,0,0,0,1,0,7",
     ]
     assert files.content_types == {
-        "results/report.csv": "text/csv; charset=utf-8",
-        "results/report.html": "text/html; charset=utf-8",
+        "results/1/report.csv": "text/csv; charset=utf-8",
+        "results/1/report.html": "text/html; charset=utf-8",
     }
 
 
@@ -85,7 +85,7 @@ def test_the_newest_fifty_entries_are_listed_newest_first() -> None:
 def test_an_empty_period_gets_a_report_that_says_so() -> None:
     ran = report(views=MemoryViews())
     assert ran.result["totals"] == NO_COUNTS
-    assert ran.files.contents["results/report.csv"].decode().count("\n") == 1
+    assert ran.files.contents["results/1/report.csv"].decode().count("\n") == 1
     assert "Nothing was submitted, run or finished in this period." in html_of(ran)
     assert "<svg" not in html_of(ran)
 

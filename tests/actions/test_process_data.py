@@ -27,11 +27,11 @@ def test_a_large_result_becomes_a_file_with_a_link(process: Process) -> None:
     assert ran.result == {
         "rows": 2500,
         "columns": ["n", "text"],
-        "key": "results/result.csv",
-        "link": "https://files.example/results/result.csv",
+        "key": "results/1/result.csv",
+        "link": "https://files.example/results/1/result.csv",
     }
-    assert ran.files.contents["results/result.csv"] == LARGE.replace("\n", "\r\n").encode()
-    assert ran.files.content_types["results/result.csv"] == "text/csv; charset=utf-8"
+    assert ran.files.contents["results/1/result.csv"] == LARGE.replace("\n", "\r\n").encode()
+    assert ran.files.content_types["results/1/result.csv"] == "text/csv; charset=utf-8"
 
 
 def test_a_csv_in_the_bucket_is_read_by_its_key_whatever_its_line_ends_and_byte_order_mark() -> None:

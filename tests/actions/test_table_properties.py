@@ -27,7 +27,7 @@ def as_csv(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
 
 def processed(columns: list[str], rows: list[tuple[Any, ...]], *operations: dict[str, Any]) -> list[tuple[str, ...]]:
     result = run("process_data", {"csv": as_csv(columns, rows), "operations": list(operations)})
-    content = result.result.get("content") or result.files.contents["results/result.csv"].decode()
+    content = result.result.get("content") or result.files.contents["results/1/result.csv"].decode()
     return [tuple(row) for row in csv.reader(io.StringIO(content, newline=""))][1:]
 
 

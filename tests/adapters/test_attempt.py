@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from actions.outcomes import Stopped
+from actions.limits import CHECKPOINT_LIMIT, CHUNK_LIMIT, DETAILS_LIMIT
+from actions.outcomes import Cancelled, Stopped, TakenOver
 from adapters import attempt as module
-from adapters.attempt import CHUNK_LIMIT, DETAILS_LIMIT, REPORT_INTERVAL_S, Attempt
+from adapters.attempt import OUTPUTS_WAITING, REPORT_INTERVAL_S, Attempt
 from adapters.event_store import EventStore
 from adapters.request_queue import RequestQueue
 from domain.commands import ExpireLease, Start
-from domain.errors import InvalidJson, PayloadTooLarge, Unavailable
+from domain.errors import InvalidJson, PayloadTooLarge, Rejected, Unavailable
 from domain.events import OutputAppended, ProgressReported
 from domain.recorded import Head
 from domain.state import Status
@@ -134,20 +135,114 @@ def test_a_report_whose_answer_was_lost_is_there_once(
     assert percents(events, head) == [10]
 
 
-def test_an_output_that_cannot_be_written_is_told_to_the_action(attempt: Attempt, dynamodb: Wrapped) -> None:
-    dynamodb.fail("put_item", client_error("ThrottlingException"))
+def test_outputs_wait_for_an_unavailable_log_and_keep_their_order(
+    attempt: Attempt, events: EventStore, head: Head, dynamodb: Wrapped
+) -> None:
+    dynamodb.fail("put_item", client_error("ThrottlingException"), times=2)
+    attempt.output("a")
+    attempt.output("b")
+    assert outputs(events, head) == []
+    attempt.output("c")
+    assert outputs(events, head) == ["a", "b", "c"]
+
+
+def test_outputs_that_wait_are_written_before_the_attempt_ends_or_it_has_not_ended(
+    attempt: Attempt, events: EventStore, head: Head, dynamodb: Wrapped
+) -> None:
+    dynamodb.fail("put_item", client_error("ThrottlingException"), times=2)
+    attempt.output("a")
     with pytest.raises(Unavailable):
-        attempt.output("line")
+        attempt.finish()
+    assert attempt.finish().state.outputs == 1
+    assert outputs(events, head) == ["a"]
 
 
-def test_an_output_that_is_tried_again_after_a_lost_answer_is_there_once(
+def test_an_action_is_told_when_too_many_outputs_wait_and_those_are_not_lost(
+    attempt: Attempt, events: EventStore, head: Head, dynamodb: Wrapped
+) -> None:
+    dynamodb.fail("put_item", client_error("ThrottlingException"), times=OUTPUTS_WAITING + 1)
+    for number in range(OUTPUTS_WAITING):
+        attempt.output(number)
+    with pytest.raises(Unavailable):
+        attempt.output("one too many")
+    attempt.output("the next")
+    assert outputs(events, head) == [*range(OUTPUTS_WAITING), "the next"]
+
+
+def test_an_output_whose_answer_was_lost_is_there_once_and_the_next_one_after_it(
     attempt: Attempt, events: EventStore, head: Head, dynamodb: Wrapped
 ) -> None:
     dynamodb.lose("put_item")
-    with pytest.raises(Unavailable):
-        attempt.output("line")
-    attempt.output("line")
-    assert outputs(events, head) == ["line"]
+    attempt.output("a")
+    attempt.output("b")
+    assert outputs(events, head) == ["a", "b"]
+
+
+def saved(events: EventStore, head: Head) -> Any:
+    return events.head(head.request_id).state.checkpoint
+
+
+def test_a_checkpoint_is_written_with_the_progress_that_was_told(
+    attempt: Attempt, events: EventStore, head: Head, clock: FakeClock
+) -> None:
+    attempt.report(10, "m", {"rows": 1})
+    clock.advance(1)
+    attempt.checkpoint({"row": 1})
+    state = events.head(head.request_id).state
+    assert (state.percent, state.message, state.details, state.checkpoint) == (10, "m", {"rows": 1}, {"row": 1})
+
+
+def test_checkpoints_that_come_too_fast_are_merged_and_the_newest_is_never_lost(
+    attempt: Attempt, events: EventStore, head: Head
+) -> None:
+    for row in range(50):
+        attempt.checkpoint({"row": row})
+        attempt.report(row)
+    assert saved(events, head) == {"row": 0}
+    version = events.head(head.request_id).version
+    state = attempt.finish().state
+    assert (state.percent, state.checkpoint) == (49, {"row": 49})
+    assert events.head(head.request_id).version == version + 1
+
+
+def test_a_checkpoint_that_an_unavailable_log_refused_is_made_up_for(
+    attempt: Attempt, events: EventStore, head: Head, dynamodb: Wrapped
+) -> None:
+    dynamodb.fail("put_item", client_error("ThrottlingException"))
+    attempt.checkpoint({"row": 1})
+    assert saved(events, head) is None
+    attempt.report(10)
+    assert saved(events, head) == {"row": 1}
+
+
+def test_a_checkpoint_is_what_it_was_when_it_was_saved(attempt: Attempt, events: EventStore, head: Head) -> None:
+    attempt.report(1)
+    own = {"rows": [1, (2, 3)]}
+    attempt.checkpoint(own)
+    own["rows"].append(4)
+    attempt.finish()
+    assert saved(events, head) == {"rows": [1, [2, 3]]}
+
+
+def test_a_checkpoint_of_a_worker_that_was_taken_over_is_refused(
+    attempt: Attempt, queue: RequestQueue, events: EventStore, head: Head, clock: FakeClock
+) -> None:
+    attempt.checkpoint({"row": 1})
+    newer = taken_over(queue, head, clock)
+    assert newer.state.checkpoint == {"row": 1}
+    with pytest.raises(TakenOver):
+        attempt.checkpoint({"row": 2})
+    assert events.head(head.request_id) == newer
+
+
+@pytest.mark.parametrize("value", [None, object(), float("nan"), "x" * CHECKPOINT_LIMIT])
+def test_a_checkpoint_that_is_none_is_the_actions_error(
+    attempt: Attempt, events: EventStore, head: Head, value: object
+) -> None:
+    with pytest.raises(Rejected):
+        attempt.checkpoint(value)
+    attempt.checkpoint("x" * (CHECKPOINT_LIMIT - 2))
+    assert len(saved(events, head)) == CHECKPOINT_LIMIT - 2
 
 
 def deep(levels: int) -> Any:
@@ -188,7 +283,7 @@ def test_a_cancel_is_heard_at_the_next_report_and_nothing_is_written_after_it(
     attempt.report(10)
     queue.cancel(head, "ann", "enough")
     clock.advance(1)
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         attempt.report(20)
     version = events.head(head.request_id).version
     with pytest.raises(Stopped):
@@ -213,9 +308,9 @@ def test_a_worker_that_was_taken_over_hears_it_and_cannot_write(
     attempt: Attempt, queue: RequestQueue, events: EventStore, head: Head, clock: FakeClock
 ) -> None:
     newer = taken_over(queue, head, clock)
-    with pytest.raises(Stopped):
+    with pytest.raises(TakenOver):
         attempt.report(50)
-    with pytest.raises(Stopped):
+    with pytest.raises(TakenOver):
         attempt.output("x")
     assert events.head(head.request_id) == newer
 

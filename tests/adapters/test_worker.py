@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from actions.context import Context
-from actions.outcomes import Permanent, Retry
+from actions.ending import LONGEST_MESSAGE
+from actions.outcomes import Cancelled, Permanent, Retry
 from actions.registry import Action, Mode, Registry
 from adapters import worker as module
 from adapters.event_store import EventStore
@@ -18,10 +20,10 @@ from adapters.objects import Objects
 from adapters.request_queue import RequestQueue
 from adapters.tenant_views import TenantViews
 from adapters.work_tokens import WorkTokens, body_of
-from adapters.worker import LONGEST_MESSAGE, Done, Worker
+from adapters.worker import Done, Worker
 from domain.commands import DEFAULT_RETRY, ExpireLease, RetryPolicy, Start
-from domain.errors import Rejected, Unavailable
-from domain.events import Failure
+from domain.errors import DeadlineExceeded, Rejected, Unavailable
+from domain.events import Failure, RequestCancelled
 from domain.state import Status
 from tests.adapters.conftest import Asking
 from tests.adapters.wrapped import Wrapped, client_error
@@ -110,7 +112,7 @@ def test_an_action_is_told_who_asks_and_gets_a_large_payload_whole(run: Run, ask
             seen[0].files.read(foreign)
 
 
-def raising(error: Exception) -> Act:
+def raising(error: BaseException) -> Act:
     def act(*_: object) -> Any:
         raise error
 
@@ -144,6 +146,134 @@ def test_an_unexpected_error_is_tried_again_and_tells_the_user_nothing_of_it(run
     assert done.head.state.status is Status.RETRYING
     assert done.head.state.error == Failure(code="INTERNAL_ERROR", message="The action failed unexpectedly")
     assert isinstance(done.ended.cause, ZeroDivisionError)
+
+
+def test_an_action_may_wait_for_the_instant_that_a_server_told(run: Run, clock: FakeClock) -> None:
+    then = clock.now() + timedelta(hours=3)
+    assert run(raising(Retry("busy", after=then))).head.state.due_at == then
+
+
+class Refused(ConnectionError):
+    """A kind of connection error."""
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConnectionResetError(), Status.RETRYING),
+        (Refused(), Status.FAILED),
+        (ValueError(), Status.FAILED),
+        (Unavailable("the log"), Status.RETRYING),
+        (Retry("busy"), Status.RETRYING),
+    ],
+)
+def test_an_action_says_by_type_which_errors_are_tried_again(run: Run, error: Exception, status: Status) -> None:
+    done = run(raising(error), retry_on=(ConnectionError,), give_up_on=(Refused,))
+    assert done.head.state.status is status
+    assert done.ended.cause is (None if isinstance(error, Retry) else error)
+
+
+def test_without_a_word_about_types_every_unexpected_error_is_tried_again_but_those_given_up_on(run: Run) -> None:
+    assert run(raising(ValueError()), give_up_on=(KeyError,)).head.state.status is Status.RETRYING
+    assert run(raising(KeyError()), give_up_on=(KeyError,)).head.state.status is Status.FAILED
+
+
+def overrunning(*_: object) -> None:
+    threading.Event().wait()
+
+
+def test_an_attempt_that_took_too_long_is_tried_again_unless_the_action_gives_up_on_that(run: Run) -> None:
+    brief = {"deadline": timedelta(milliseconds=20)}
+    assert run(overrunning, **brief, retry_on=(ConnectionError,)).head.state.status is Status.RETRYING
+    assert run(overrunning, **brief, give_up_on=(DeadlineExceeded,)).head.state.status is Status.FAILED
+
+
+def test_an_action_may_end_its_request_as_cancelled(run: Run, events: EventStore) -> None:
+    done = run(raising(Cancelled("sold out")))
+    assert done.head.state.status is Status.CANCELLED
+    assert list(events.read(done.head.request_id))[-1].event() == RequestCancelled(by="action act", reason="sold out")
+
+
+def test_an_action_that_handles_every_error_does_not_handle_its_cancel(
+    run: Run, queue: RequestQueue, clock: FakeClock
+) -> None:
+    def stubborn(_: Any, context: Context) -> Any:
+        queue.cancel(queue.get(context.request_id), "bob", "enough")
+        clock.advance(1)
+        with suppress(Exception):
+            context.progress.report(50)
+        return "not heard"
+
+    assert run(stubborn).head.state.status is Status.CANCELLED
+
+
+Ending = Callable[[Context], Any]
+
+
+def busy(_: Context) -> None:
+    raise Retry("busy")
+
+
+def broken(_: Context) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("ending", [overrunning, busy, broken])
+def test_the_next_attempt_goes_on_from_the_newest_checkpoint_however_the_last_one_ended(
+    worker: Callable[..., Worker], asking: Asking, clock: FakeClock, ending: Ending
+) -> None:
+    seen: list[Any] = []
+
+    def act(_: Any, context: Context) -> Any:
+        seen.append(context.checkpoint)
+        for row in range(10):
+            context.progress.checkpoint({"row": row})
+        return "done" if context.attempt > 1 else ending(context)
+
+    request_id = asking.ask(action="act", payload={}).request_id
+    made = worker(action(act, deadline=timedelta(milliseconds=100) if ending is overrunning else LIMIT))
+    first = made.run(request_id, "w1", LIMIT)
+    assert first is not None
+    assert first.head.state.status is Status.RETRYING
+    clock.set(first.head.state.due_at)
+    second = made.run(request_id, "w2", LIMIT)
+    assert second is not None
+    assert (second.head.state.status, second.head.state.checkpoint) == (Status.COMPLETED, None)
+    assert seen == [None, {"row": 9}]
+
+
+def test_the_worker_that_takes_over_from_a_lost_one_has_its_checkpoint(
+    run: Run, queue: RequestQueue, clock: FakeClock
+) -> None:
+    def act(_: Any, context: Context) -> Any:
+        context.progress.checkpoint({"row": 7})
+        clock.advance(by=LEASE)
+        head = queue.execute(ExpireLease(now=clock.now(), jitter=0), queue.get(context.request_id))
+        return queue.execute(Start(now=clock.now(), worker_id="w2", lease_until=clock.now() + LEASE), head)
+
+    assert queue.get(run(act).head.request_id).state.checkpoint == {"row": 7}
+
+
+def test_an_attempt_that_was_taken_over_cannot_replace_a_file_of_the_next_one(
+    worker: Callable[..., Worker], asking: Asking, clock: FakeClock
+) -> None:
+    contexts: list[Context] = []
+
+    def act(_: Any, context: Context) -> Any:
+        contexts.append(context)
+        if context.attempt == 1:
+            raise Retry("busy")
+        return context.files.write("result.csv", b"the winner's", "text/csv")
+
+    made = worker(action(act))
+    request_id = asking.ask(action="act", payload={}).request_id
+    first = made.run(request_id, "w1", LIMIT)
+    assert first is not None
+    clock.set(first.head.state.due_at)
+    second = made.run(request_id, "w2", LIMIT)
+    assert second is not None
+    contexts[0].files.write("result.csv", b"late", "text/csv")
+    assert contexts[1].files.read(second.ended.result) == b"the winner's"
 
 
 def test_an_action_that_does_not_end_is_stopped_by_its_deadline(run: Run) -> None:

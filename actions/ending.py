@@ -1,0 +1,73 @@
+"""How an attempt ended: what its action returned or raised, as what the log is told of it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from actions.outcomes import Cancelled, Permanent, Retry, Stopped
+from actions.registry import Action
+from domain import exact_json
+from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected
+from domain.events import Failure
+
+PERMANENT: Final = "ACTION_FAILED"
+RETRY: Final = "ACTION_RETRY"
+LONGEST_MESSAGE: Final = 1000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt ended with a result, with an error, or because nobody wants it any more.
+
+    `reason` is there when the action itself found so; `cause` is an error that nobody expected.
+    """
+
+    result: Any = None
+    error: Failure | None = None
+    retryable: bool = False
+    after: timedelta | None = None
+    stopped: bool = False
+    reason: str | None = None
+    cause: BaseException | None = None
+
+
+def returned(result: Any) -> Ended:
+    """The end of an attempt whose action returned; Permanent when what it returned is not JSON."""
+    value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+    try:
+        exact_json.encode(value)
+        exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
+    except InvalidJson as exc:
+        raise Permanent("The action's result is not JSON") from exc
+    return Ended(result=value)
+
+
+def raised(error: Exception | Stopped, action: Action | None, now: datetime) -> Ended:
+    """The end of an attempt whose action raised, or that came to none: then there is no action."""
+    match error:
+        case Cancelled():
+            return Ended(stopped=True, reason=_told(str(error)))
+        case Stopped():
+            return Ended(stopped=True)
+        case Retry():
+            return Ended(error=_failure(RETRY, str(error)), retryable=True, after=error.wait(now))
+        case Permanent():
+            return Ended(error=_failure(PERMANENT, str(error)))
+        case DeadlineExceeded():
+            return Ended(error=_failure(error.code, error.told), retryable=action is None or action.may_help(error))
+        case Rejected():
+            return Ended(error=_failure(error.code, error.told))
+        case _:
+            unexpected = Failure(code=ErrorCode.INTERNAL_ERROR, message="The action failed unexpectedly")
+            return Ended(error=unexpected, retryable=action is None or action.may_help(error), cause=error)
+
+
+def _failure(code: str, told: str) -> Failure:
+    return Failure(code=code, message=_told(told))
+
+
+def _told(text: str) -> str:
+    """What an action tells its user, as text that an event and a push can carry."""
+    return text[:LONGEST_MESSAGE].encode(errors="replace").decode()

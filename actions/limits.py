@@ -1,0 +1,30 @@
+"""How much an action may tell at once, and in which form: JSON of so many bytes."""
+
+from typing import Any, Final
+
+from domain import exact_json
+from domain.errors import InvalidValue, PayloadTooLarge
+
+MESSAGE_LIMIT: Final = 256  # characters; more is cut
+CHUNK_LIMIT: Final = 16 * 1024  # bytes of JSON: what a push can carry along with others
+DETAILS_LIMIT: Final = 1024  # bytes of JSON: they travel in the event and again in the state
+CHECKPOINT_LIMIT: Final = 512  # bytes of JSON: likewise, and in every event that follows
+
+
+def settled(what: str, value: Any, limit: int) -> Any:
+    """The value as JSON carries it, apart from whatever the action does with its own; PayloadTooLarge above the limit.
+
+    Errors: InvalidJson for what JSON cannot hold.
+    """
+    exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
+    text = exact_json.encode(value)
+    if (size := len(text.encode())) > limit:
+        raise PayloadTooLarge(f"{what}: {size} bytes of JSON, at most {limit} are possible")
+    return exact_json.decode(text)
+
+
+def settled_checkpoint(value: Any) -> Any:
+    """The checkpoint likewise; InvalidValue for None, which stands for no checkpoint."""
+    if value is None:
+        raise InvalidValue("checkpoint: anything but None", field="checkpoint")
+    return settled("checkpoint", value, CHECKPOINT_LIMIT)
