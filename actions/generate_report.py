@@ -1,9 +1,13 @@
-"""generate_report: what happened in a tenant over a period, as a CSV of counts and a page to read."""
+"""generate_report: what happened in a tenant over a period, as a CSV of counts and a page to read.
+
+What took long to read is saved: the counts once they are read, the audit after each day of it. An attempt that follows
+one that was lost reads neither again.
+"""
 
 import csv
 import io
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Final, Self
 
@@ -13,12 +17,14 @@ from actions.context import Context
 from actions.registry import action
 from actions.report_html import Report, page
 from actions.report_period import COUNTS, Period, counted_as, counts_in, totals_of
+from domain.exact_json import decode, encode
 from domain.identity import TENANT_READ
 from domain.instant import Instant, from_text
 
 LONGEST: Final = timedelta(days=31)
 NEWEST_ENTRIES: Final = 50
 ENTRIES_A_REPORT: Final = 1_000
+SAVED_FROM: Final = 1_000  # rows or entries; fewer are read again sooner than they are saved
 
 
 class GenerateReportInput(BaseModel):
@@ -40,10 +46,16 @@ class GenerateReportInput(BaseModel):
 def generate_report(payload: GenerateReportInput, context: Context) -> dict[str, Any]:
     """Read the views, write report.csv and report.html, give their links and the totals."""
     period = Period(payload.start, payload.end)
-    rows = _read_metrics(period, context)
-    reader = _AuditReader(period, context)
-    for number, day in enumerate(period.days):
+    saved = _Saved.of(context)
+    if saved.metrics is None:
+        rows = _read_metrics(period, context)
+        saved.save_metrics(rows, context)
+    else:
+        rows = decode(context.files.read(saved.metrics))
+    reader = _AuditReader(period, context, saved)
+    for number, day in enumerate(period.days[saved.days :], start=saved.days):
         reader.read(day, number)
+        saved.save_audit(reader, number + 1, context)
     totals = totals_of(rows)
     report = Report(
         title=payload.title,
@@ -60,6 +72,43 @@ def generate_report(payload: GenerateReportInput, context: Context) -> dict[str,
     html_file = _store(context, "report.html", page(report), "text/html; charset=utf-8")
     context.progress.report(100, f"Report made: {len(rows):,} minutes with requests, {reader.entries:,} audit entries")
     return {"rows": len(rows), "totals": totals, "csv": csv_file, "html": html_file}
+
+
+class _Saved(BaseModel):
+    """What has been read: the file with the metrics, and what the audit of so many days came to.
+
+    It is a file itself, whose key is the checkpoint.
+    """
+
+    metrics: str | None = None
+    days: int = 0
+    entries: int = 0
+    actions: dict[str, dict[str, int]] = {}
+    newest: list[dict[str, Any]] = []
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        """What earlier attempts have read."""
+        return (
+            cls() if context.checkpoint is None else cls.model_validate(decode(context.files.read(context.checkpoint)))
+        )
+
+    def save_metrics(self, rows: Sequence[Mapping[str, Any]], context: Context) -> None:
+        """Save the rows if they are many."""
+        if len(rows) >= SAVED_FROM:
+            self.metrics = context.files.write("metrics.json", encode(rows).encode(), "application/json")
+            self._save(context)
+
+    def save_audit(self, reader: "_AuditReader", days: int, context: Context) -> None:
+        """Save what the days came to if many entries were read since it was saved before."""
+        if reader.entries - self.entries >= SAVED_FROM:
+            self.days, self.entries = days, reader.entries
+            self.actions, self.newest = reader.actions, [dict(entry) for entry in reader.newest]
+            self._save(context)
+
+    def _save(self, context: Context) -> None:
+        content = encode(self.model_dump()).encode()
+        context.progress.checkpoint(context.files.write(f"read-{self.days}.json", content, "application/json"))
 
 
 def csv_of(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -87,10 +136,10 @@ def _read_metrics(period: Period, context: Context) -> list[dict[str, Any]]:
 class _AuditReader:
     """Goes through the audit view day by day, and keeps the counts by action and the newest entries."""
 
-    def __init__(self, period: Period, context: Context) -> None:
-        self.actions: dict[str, dict[str, int]] = {}
-        self.newest: deque[Mapping[str, Any]] = deque(maxlen=NEWEST_ENTRIES)
-        self.entries = 0
+    def __init__(self, period: Period, context: Context, saved: _Saved) -> None:
+        self.actions = saved.actions
+        self.newest: deque[Mapping[str, Any]] = deque(saved.newest, maxlen=NEWEST_ENTRIES)
+        self.entries = saved.entries
         self._period = period
         self._context = context
 
