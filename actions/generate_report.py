@@ -89,9 +89,9 @@ class _Saved(BaseModel):
     @classmethod
     def of(cls, context: Context) -> Self:
         """What earlier attempts have read."""
-        return (
-            cls() if context.checkpoint is None else cls.model_validate(decode(context.files.read(context.checkpoint)))
-        )
+        if context.checkpoint is None:
+            return cls()
+        return cls.model_validate(decode(context.files.read(context.checkpoint)))
 
     def save_metrics(self, rows: Sequence[Mapping[str, Any]], context: Context) -> None:
         """Save the rows if they are many."""

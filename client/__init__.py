@@ -1,6 +1,7 @@
 """The Python client of Streamer."""
 
 from client.backoff import Backoff
+from client.batches import Submission
 from client.errors import (
     ClientError,
     ConnectionLost,
@@ -36,6 +37,7 @@ __all__ = [
     "RequestRejected",
     "StillRunning",
     "StreamerClient",
+    "Submission",
     "TopicWatch",
     "UnexpectedResult",
     "UnreadableReply",

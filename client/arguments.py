@@ -1,11 +1,13 @@
 """The command line of `streamer`."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from client.batches import Submission
 from domain import exact_json
 from domain.errors import InvalidJson
 from domain.instant import to_instant
@@ -23,6 +25,8 @@ def parser(additions: Iterable[Addition] = ()) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_token(commands)
     _add_submit(commands)
+    many = _add(commands, "submit-many", "ask for much work in few frames")
+    many.add_argument("file", type=_submissions, metavar="FILE|-", help="a JSON object a line: action, payload, …")
     _add(commands, "watch", "follow a request live and print its result").add_argument("request")
     get = _add(commands, "get", "print a request's state and result")
     get.add_argument("request")
@@ -93,6 +97,14 @@ def _payload(text: str) -> Any:
     try:
         return exact_json.decode(Path(text[1:]).read_bytes() if text.startswith("@") else text)
     except (InvalidJson, OSError) as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def _submissions(name: str) -> list[Submission]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return [Submission(**exact_json.decode(line)) for line in text.splitlines() if line.strip()]
+    except (TypeError, InvalidJson, OSError, UnicodeDecodeError) as exc:
         raise argparse.ArgumentTypeError(str(exc)) from exc
 
 

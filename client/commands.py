@@ -50,6 +50,17 @@ class Session:
         else:
             self.tell({"request_id": handle.request_id}, Text(handle.request_id))
 
+    async def submit_many(self) -> None:
+        """Ask for much work and print a line for each: its request's id, or why it was refused."""
+        handles = await self.client.submit_many(self.asked.file)
+        for handle in handles:
+            if (refusal := handle.refusal) is None:
+                self.tell({"request_id": handle.request_id}, Text(handle.request_id))
+            else:
+                self.tell({"code": refusal.code, "message": refusal.told}, Text(f"{refusal.code}: {refusal.told}"))
+        if refused := next((handle.refusal for handle in handles if handle.refusal), None):
+            raise refused
+
     async def watch(self) -> None:
         """Follow a request and print its result."""
         handle = await self.client.subscribe(self.asked.request)
@@ -118,9 +129,10 @@ class Session:
 
 
 COMMANDS: Final[Mapping[str, Callable[[Session], Awaitable[None]]]] = {
-    command.__name__: command
+    command.__name__.replace("_", "-"): command
     for command in (
         Session.submit,
+        Session.submit_many,
         Session.watch,
         Session.get,
         Session.list,

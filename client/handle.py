@@ -5,7 +5,15 @@ from collections.abc import Callable
 from typing import Any, overload
 
 from client.download import downloaded
-from client.errors import ClientError, RequestCancelled, RequestFailed, StillRunning, UnreadableReply, WatchClosed
+from client.errors import (
+    ClientError,
+    RequestCancelled,
+    RequestFailed,
+    RequestRejected,
+    StillRunning,
+    UnreadableReply,
+    WatchClosed,
+)
 from client.feed import Feed
 from client.repairs import Ask, Repairs, expect
 from client.tail import Heard, Tail
@@ -39,6 +47,11 @@ class Handle(Feed):
     def state(self) -> State | None:
         """The newest state that is known, None before any is."""
         return self._tail.state
+
+    @property
+    def refusal(self) -> RequestRejected | None:
+        """Why the submission was refused, if it was: then nothing is watched and there is no request."""
+        return self._error if isinstance(self._error, RequestRejected) and not self.request_id else None
 
     @overload
     async def result(self, kind: None = None, *, within: Timeout = None) -> Any: ...

@@ -71,7 +71,7 @@ class Questions:
         if question is None or question.reply.done():
             LOG.log(logging.WARNING if frame.id is None else logging.DEBUG, "nobody waits for this: %s", _named(frame))
         elif isinstance(frame, protocol.Error):
-            question.reply.set_exception(_refusal(frame))
+            question.reply.set_exception(refusal(frame))
         else:
             question.reply.set_result(frame)
 
@@ -98,7 +98,8 @@ def _text(frame: Mapping[str, Any]) -> str:
     return text
 
 
-def _refusal(frame: protocol.Error) -> RequestRejected:
+def refusal(frame: protocol.Error) -> RequestRejected:
+    """The error that a refusal is for whoever asked."""
     kind = RateLimited if frame.code is ErrorCode.RATE_LIMITED else RequestRejected
     return kind(
         frame.code,

@@ -8,15 +8,16 @@ async with StreamerClient(url, token=token) as client:
 """
 
 import asyncio
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
 from client.backoff import Backoff
+from client.batches import Submission, answers, batches
 from client.connection import Connection, Settings
 from client.credentials import Credentials, Provider, Token
+from client.errors import RequestRejected
 from client.handle import Handle
 from client.repairs import Repairs, expect
 from client.topic_watch import TopicWatch
@@ -26,7 +27,18 @@ from client.vigil import keep_vigil
 from client.watching import Watching
 from domain import protocol
 from domain.instant import to_text
-from domain.protocol import Ack, AuditPage, EventShown, HistoryPage, MetricsPage, Pong, Request, Requests, Response
+from domain.protocol import (
+    Ack,
+    Acks,
+    AuditPage,
+    EventShown,
+    HistoryPage,
+    MetricsPage,
+    Pong,
+    Request,
+    Requests,
+    Response,
+)
 from domain.state import Status
 
 _PAGE: Final = 200
@@ -91,18 +103,27 @@ class StreamerClient:
         metadata: Mapping[str, str] | None = None,
     ) -> Handle:
         """Ask for work and watch it. The same key gives the same request; a synchronous action's handle has ended."""
-        frame = {
-            "type": "submit",
-            "action": action,
-            "payload": payload,
-            # Without a key, a submit whose reply was lost could be neither repeated nor given up.
-            "idempotency_key": idempotency_key or str(uuid.uuid4()),
-            "priority": priority,
-            "delay_s": delay_s,
-            "max_attempts": max_attempts,
-            "metadata": None if metadata is None else dict(metadata),
-        }
-        return await self._submitted(frame)
+        submission = Submission(
+            action=action,
+            payload=payload,
+            idempotency_key=idempotency_key,
+            priority=priority,
+            delay_s=delay_s,
+            max_attempts=max_attempts,
+            metadata=metadata,
+        )
+        return await self._submitted(submission.frame())
+
+    async def submit_many(self, submissions: Iterable[Submission]) -> Sequence[Handle]:
+        """Ask for much work in few frames, and watch it: a handle for each submission, in their order.
+
+        The handle of one that was refused has ended: its `result()` raises the RequestRejected that tells why. The
+        others are not concerned. Synchronous actions are refused: submit those one by one.
+        """
+        handles: list[Handle] = []
+        for batch in batches([submission.frame() for submission in submissions]):
+            handles += await self._submitted_batch(batch)
+        return handles
 
     @overload
     async def call(
@@ -188,6 +209,23 @@ class StreamerClient:
         if ack.duplicate:
             await handle.catch_up()
         return handle
+
+    async def _submitted_batch(self, batch: Sequence[Row]) -> Sequence[Handle]:
+        with self._watching.expecting():
+            try:
+                replies = answers(expect(await self._ask({"type": "submit_batch", "items": batch}), Acks), batch)
+            except RequestRejected as refused:
+                replies = [refused for _ in batch]
+            handles = [
+                self._watching.refused(reply)
+                if isinstance(reply, RequestRejected)
+                else self._watching.handle(reply.request_id)
+                for reply in replies
+            ]
+        for handle, reply in zip(handles, replies, strict=True):
+            if isinstance(reply, Ack) and reply.duplicate:
+                await handle.catch_up()
+        return handles
 
     async def _items(self, frame: Row, kind: type[AuditPage | Requests], limit: int | None) -> Sequence[Row]:
         items: list[Row] = []

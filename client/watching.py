@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from client.errors import ClientError
+from client.errors import ClientError, RequestRejected
 from client.handle import Handle
 from client.repairs import Ask, Repairs
 from client.tail import Tail
@@ -51,6 +51,12 @@ class Watching:
         """A handle that has ended: a synchronous action's answer."""
         handle = Handle(Tail(""), self._ask, self._repairs, self._leave)
         handle.answered(answer)
+        return handle
+
+    def refused(self, error: RequestRejected) -> Handle:
+        """A handle that has ended: what was asked for was refused."""
+        handle = Handle(Tail(""), self._ask, self._repairs, self._leave)
+        handle.end(error)
         return handle
 
     def topic(self, topic: str) -> TopicWatch:

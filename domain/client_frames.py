@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from domain.instant import Instant
 from domain.state import Status
 
+MAX_BATCH: Final = 25
 MAX_DELAY: Final = timedelta(days=7)
 MAX_VERSION: Final = 10**15 - 1  # more than any log has, and a number that a table can hold
 
@@ -38,17 +39,34 @@ class ClientFrame(BaseModel):
 
 
 class Submit(ClientFrame):
-    """Ask for work."""
+    """Ask for work.
+
+    idempotency_key  names the request: the same key of the same user always leads to the same one
+    submission_id    tells a frame that is sent again, its reply being lost, from another submission: client libraries
+                     make a new one for each submit. It works like a key, but where nothing is kept, in synchronous
+                     actions, it is ignored and a key is refused
+    """
 
     type: Literal["submit"]
     action: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     payload: Any = None
     idempotency_key: Key | None = None
+    submission_id: Key | None = None
     priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
     delay_s: Annotated[int, Field(ge=0, le=int(MAX_DELAY.total_seconds()), strict=True)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=20, strict=True)] | None = None
     subscribe: Annotated[bool, Field(strict=True)] = True
     metadata: Annotated[dict[Key, Label], Field(max_length=16)] | None = None
+
+
+class SubmitBatch(ClientFrame):
+    """Ask for several pieces of work at once. Each item is a `submit` frame, whose type may be left out.
+
+    Items are looked at one by one: what is wrong with one of them does not concern the others.
+    """
+
+    type: Literal["submit_batch"]
+    items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
 
 
 class _OneTarget(ClientFrame):

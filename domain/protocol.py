@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from domain import exact_json
 from domain.client_frames import (
+    MAX_BATCH,
     MAX_DELAY,
     MAX_VERSION,
     Audit,
@@ -22,12 +23,14 @@ from domain.client_frames import (
     Metrics,
     Ping,
     Submit,
+    SubmitBatch,
     Subscribe,
     Unsubscribe,
 )
 from domain.errors import InvalidFrame, InvalidJson, PayloadTooLarge
 from domain.server_frames import (
     Ack,
+    Acks,
     AuditPage,
     Error,
     EventPush,
@@ -47,9 +50,11 @@ from domain.server_frames import (
 __all__ = [
     "FRAME_LIMIT",
     "FRAME_TARGET",
+    "MAX_BATCH",
     "MAX_DELAY",
     "MAX_VERSION",
     "Ack",
+    "Acks",
     "AnyClientFrame",
     "AnyServerFrame",
     "Audit",
@@ -73,6 +78,7 @@ __all__ = [
     "Response",
     "ServerFrame",
     "Submit",
+    "SubmitBatch",
     "Subscribe",
     "Subscribed",
     "Unsubscribe",
@@ -86,11 +92,12 @@ __all__ = [
 FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it (code 1009)
 FRAME_TARGET: Final = 32 * 1024  # bytes; API Gateway bills in steps of this
 
-AnyClientFrame = Submit | Subscribe | Unsubscribe | Cancel | Get | History | List | Metrics | Audit | Ping
+AnyClientFrame = Submit | SubmitBatch | Subscribe | Unsubscribe | Cancel | Get | History | List | Metrics | Audit | Ping
 _CLIENT_FRAME: Final[TypeAdapter[AnyClientFrame]] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
 AnyServerFrame = (
     Ack
+    | Acks
     | Response
     | Subscribed
     | Unsubscribed

@@ -18,7 +18,11 @@ class ServerFrame(BaseModel):
 
     def encode(self) -> str:
         """The frame as JSON text, without the fields that have no value."""
-        return exact_json.encode({name: value for name, value in self.model_dump().items() if value is not None})
+        return exact_json.encode(self.shown())
+
+    def shown(self) -> dict[str, Any]:
+        """The frame as an object, likewise."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
 class EventShown(BaseModel):
@@ -39,6 +43,13 @@ class Ack(ServerFrame):
     status: Status
     version: int
     duplicate: bool | None = None
+
+
+class Acks(ServerFrame):
+    """The replies to the items of a batch, in their order: each an `ack` or an `error`."""
+
+    type: Literal["acks"] = "acks"
+    items: list[dict[str, Any]]
 
 
 class Response(ServerFrame):

@@ -54,7 +54,13 @@ def require_socket(tenant_id: str) -> None:
 
 def _submitted_by(frame: AnyClientFrame) -> int:
     """How many requests a frame submits."""
-    return 1 if isinstance(frame, protocol.Submit) else 0
+    match frame:
+        case protocol.Submit():
+            return 1
+        case protocol.SubmitBatch():
+            return len(frame.items)
+        case _:
+            return 0
 
 
 def _take(name: str, limit: str, rate: Rate, now: datetime, tokens: int = 1) -> None:

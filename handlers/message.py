@@ -8,6 +8,7 @@ from domain.identity import Identity
 from domain.protocol import Error, ServerFrame, client_frame, frame_object
 from handlers import bootstrap, limits
 from handlers.callers import identity_of
+from handlers.refusals import refusal
 from handlers.replies import Caller, Replies, bounded
 
 
@@ -45,24 +46,6 @@ def answer(frame: Mapping[str, Any], identity: Identity, about: Mapping[str, Any
     asked = client_frame(frame)
     limits.admit(asked, identity.tenant_id, caller.connection_id, now)
     return Replies(caller).to(asked)
-
-
-def refusal(error: Rejected, frame_id: str | None, request_id: str | None) -> Error:
-    """The error frame that tells a client why its frame was refused."""
-    context = {
-        name: value if isinstance(value, int) else str(value)
-        for name, value in error.context.items()
-        if name in ("status", "attempt", "limit", "per_second", "burst", "most")
-    }
-    retry_after = error.context.get("retry_after_ms")
-    return Error(
-        id=frame_id,
-        request_id=request_id,
-        code=error.code,
-        message=error.told,
-        details=context or None,
-        retry_after_ms=retry_after,
-    )
 
 
 def send(connection_id: str, reply: ServerFrame) -> None:

@@ -5,18 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from actions.context import Context
+from actions.ending import returned
 from actions.outcomes import Permanent, Retry, Stopped
 from actions.registry import Action, Mode
 from adapters.deadline import deadline
 from adapters.request_queue import Submission
 from adapters.work_files import WorkFiles
 from domain import protocol
-from domain.errors import InvalidFrame, NotFound, PayloadTooLarge
+from domain.errors import ErrorCode, InvalidFrame, NotFound, PayloadTooLarge, Rejected
 from domain.identity import TENANT_WRITE, Identity
-from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame
+from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame, client_frame
 from domain.recorded import Head
 from domain.subscription import authorized_topic, request_topic, subscription
 from handlers import bootstrap, limits, readings, topics
+from handlers.refusals import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Replies:
         """The reply to a frame; a Rejected error when the rules forbid what it asks for."""
         match frame:
             case protocol.Submit():
-                return self._submit(frame)
+                return self._submit(frame, frame.id)
+            case protocol.SubmitBatch():
+                return protocol.Acks(id=frame.id, items=[self._answered(item, frame.id) for item in frame.items])
             case protocol.Subscribe():
                 return self._subscribe(frame)
             case protocol.Unsubscribe():
@@ -66,12 +70,25 @@ class Replies:
             case _:
                 assert_never(frame)
 
-    def _submit(self, frame: protocol.Submit) -> ServerFrame:
+    def _answered(self, item: dict[str, Any], batch_id: str | None) -> dict[str, Any]:
+        """The reply to an item of a batch; whatever is wrong with it is its reply, not that of the batch."""
+        item_id = item["id"][:128] if isinstance(item.get("id"), str) else None
+        try:
+            frame = _item(item)
+            return self._submit(frame, frame.id or batch_id).shown()
+        except Rejected as exc:
+            return refusal(exc, item_id, None).shown()
+        except Exception:  # noqa: BLE001 - the items before it are taken in, and their replies must get to the client
+            bootstrap.logger().exception("item failed", extra={"frame_id": batch_id})
+            return protocol.Error(id=item_id, code=ErrorCode.INTERNAL_ERROR, message="Something went wrong").shown()
+
+    def _submit(self, frame: protocol.Submit, correlation_id: str | None) -> ServerFrame:
         action = bootstrap.registry().get(frame.action)
         if action.scope is not None:
             self._identity.require(action.scope)
         payload = action.read(frame.payload)
         if action.mode is Mode.SYNC:
+            _require_nothing_kept(frame)
             return protocol.Response(id=frame.id, data=self._run(action, payload))
         limits.require_room(self._identity.tenant_id)
         queue = bootstrap.queue()
@@ -83,9 +100,9 @@ class Replies:
             max_attempts=frame.max_attempts or action.max_attempts,
             priority=frame.priority,
             delay=timedelta(seconds=frame.delay_s),
-            idempotency_key=frame.idempotency_key,
+            idempotency_key=frame.idempotency_key or frame.submission_id,
             connection_id=self._caller.connection_id,
-            correlation_id=frame.id or self._caller.cause,
+            correlation_id=correlation_id or self._caller.cause,
             causation_id=self._caller.cause,
             metadata=frame.metadata,
         )
@@ -109,7 +126,7 @@ class Replies:
         )
         try:
             with deadline(action.deadline):
-                return action.run(payload, context)
+                return returned(action.run(payload, context)).result
         except (Permanent, Retry, Stopped) as exc:
             raise InvalidFrame(str(exc)) from exc
 
@@ -142,6 +159,23 @@ class Replies:
     def _watch(self, topic: str) -> None:
         made = subscription(topic, self._caller.connection_id, self._identity, self._caller.now)
         bootstrap.subscriptions().subscribe(made)
+
+
+def _item(item: dict[str, Any]) -> protocol.Submit:
+    """The submit frame that an item of a batch is."""
+    frame = client_frame({"type": "submit", **item})
+    if not isinstance(frame, protocol.Submit):
+        raise InvalidFrame("type: only submit frames come in a batch")
+    if bootstrap.registry().get(frame.action).mode is Mode.SYNC:
+        raise InvalidFrame(f"action: {frame.action} is synchronous and is not submitted in a batch")
+    return frame
+
+
+def _require_nothing_kept(frame: protocol.Submit) -> None:
+    """InvalidFrame for what only a request in the log can promise: a synchronous action leaves nothing behind."""
+    asked = {"idempotency_key": frame.idempotency_key is not None, "delay_s": frame.delay_s > 0}
+    for name in (name for name, given in asked.items() if given):
+        raise InvalidFrame(f"{name}: {frame.action} is synchronous, nothing of it is kept; submit it without")
 
 
 class _Unwatched:

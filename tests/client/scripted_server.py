@@ -167,7 +167,7 @@ class ScriptedServer:
         if frame["action"] == "echo":
             return {"type": "response", "data": frame.get("payload")}
         # A server cannot recognise a submit without a key.
-        key = frame.get("idempotency_key") or f"none-{len(self.frames)}"
+        key = frame.get("idempotency_key") or frame.get("submission_id") or f"none-{len(self.frames)}"
         known = key in self.by_key
         request_id = self.by_key.setdefault(key, f"r{len(self.by_key) + 1}")
         if not known:
@@ -175,6 +175,9 @@ class ScriptedServer:
         version = len(self.logs[request_id])
         status = self.state(request_id, version)["status"]
         return {"type": "ack", "request_id": request_id, "status": status, "version": version, "duplicate": known}
+
+    def _submit_batch(self, frame: Frame, socket: ServerConnection) -> Frame:
+        return {"type": "acks", "items": [self._submit(item, socket) for item in frame["items"]]}
 
     def _subscribe(self, frame: Frame, _: ServerConnection) -> Frame:
         if "topic" in frame:

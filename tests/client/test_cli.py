@@ -213,3 +213,37 @@ async def test_a_token_is_made_for_a_named_user_with_the_scopes_of_the_command(
     token = server.headers[0]["Authorization"].removeprefix("Bearer ")
     claims = jwt.decode(token, KEY, algorithms=["HS256"], issuer="me", audience="you")
     assert (claims["sub"], claims["scope"]) == ("ann", "tenant:read")
+
+
+async def test_the_command_submits_a_file_of_lines(server: ScriptedServer, streamer: Streamer, tmp_path: Path) -> None:
+    lines = tmp_path / "work.jsonl"
+    lines.write_text('{"action":"report","payload":{"n":0.10}}\n\n{"action":"report","idempotency_key":"k"}\n')
+    done = await streamer("submit-many", str(lines))
+    assert (done.code, done.out.split()) == (0, ["r1", "r2"])
+    (batch,) = server.received("submit_batch")
+    assert str(batch["items"][0]["payload"]["n"]) == "0.10"
+    assert batch["items"][1]["idempotency_key"] == "k"
+
+
+async def test_the_command_prints_what_was_refused_and_exits_with_one(
+    server: ScriptedServer, streamer: Streamer, tmp_path: Path
+) -> None:
+    lines = tmp_path / "work.jsonl"
+    lines.write_text('{"action":"report"}\n{"action":"none"}\n')
+    server.on["submit_batch"] = lambda frame, socket: {
+        "type": "acks",
+        "items": [server._submit(frame["items"][0], socket), error("INVALID_ACTION", "unknown action")],
+    }
+    done = await streamer("submit-many", str(lines), "--json")
+    assert (done.code, done.out) == (
+        1,
+        '{"request_id":"r1"}\n{"code":"INVALID_ACTION","message":"unknown action"}\n',
+    )
+
+
+@pytest.mark.parametrize("text", ['{"actoin":"report"}', "[1]", "{", '{"payload":1}'])
+async def test_a_file_that_is_not_submissions_exits_with_two(streamer: Streamer, tmp_path: Path, text: str) -> None:
+    lines = tmp_path / "work.jsonl"
+    lines.write_text(text)
+    assert (await streamer("submit-many", str(lines))).code == 2
+    assert (await streamer("submit-many", str(tmp_path / "none"))).code == 2

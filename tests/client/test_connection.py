@@ -51,7 +51,7 @@ async def test_a_submit_whose_reply_was_lost_is_neither_doubled_nor_lost(
         await server.push("r1", 1, 2)
         assert await handle.result() == "once"
     assert list(server.logs) == ["r1"]
-    assert len({frame["idempotency_key"] for frame in server.received("submit")}) == 1
+    assert len({frame["submission_id"] for frame in server.received("submit")}) == 1
 
 
 async def test_each_submit_without_a_key_is_a_request_of_its_own(connect: Connect) -> None:

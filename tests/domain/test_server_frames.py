@@ -7,6 +7,7 @@ import pytest
 from domain.errors import ErrorCode
 from domain.protocol import (
     Ack,
+    Acks,
     AnyServerFrame,
     AuditPage,
     Error,
@@ -29,6 +30,7 @@ from tests.strategies import START
 SHOWN: Final[dict[str, Any]] = {"version": 1, "type": "LeaseRenewed", "at": "2026-01-01T00:00:00.000Z", "data": {}}
 FRAMES: Final[list[AnyServerFrame]] = [
     Ack(id="1", request_id="r-1", status=Status.PENDING, version=1, duplicate=False),
+    Acks(id="1", items=[Ack(request_id="r-1", status=Status.PENDING, version=1).shown()]),
     Response(id="1", data={"a": None}),
     Subscribed(request_id="r-1", version=1, state={"status": "PENDING"}, events=[SHOWN]),
     Unsubscribed(id="1"),
