@@ -44,7 +44,7 @@ class Action:
     retry: RetryPolicy
     retry_on: tuple[type[Exception], ...] = (Exception,)
     give_up_on: tuple[type[Exception], ...] = ()
-    scope: str | None
+    scope: str | None = None
 
     @property
     def description(self) -> str:

@@ -57,6 +57,7 @@ class Submission:
     max_attempts: int
     priority: int = 5
     delay: timedelta = timedelta(0)
+    timeout: timedelta | None = None
     idempotency_key: str | None = None
     connection_id: str | None = None
     correlation_id: str = ""
@@ -118,6 +119,7 @@ class RequestQueue:
             priority=submission.priority,
             delay=submission.delay,
             max_attempts=submission.max_attempts,
+            timeout=submission.timeout,
             retention=self._retention,
             connection_id=submission.connection_id,
             idempotency_key=submission.idempotency_key,
@@ -213,7 +215,7 @@ class RequestQueue:
         return self.execute(ExpireLease(now=self._clock.now(), jitter=self._clock.jitter(), policy=policy), head)
 
     def expire(self, request_id: str) -> bool:
-        """End the request if its retention is about to end, or has; tells whether it did."""
+        """End the request if its time is over or its retention is about to be; tells whether it did."""
         return self._log.execute(Expire(now=self._clock.now()), self._events.head(request_id))[1]
 
     def result(self, head: Head) -> tuple[Any, str | None]:
@@ -297,7 +299,7 @@ class RequestQueue:
             submitted = (newest if newest.version == 1 else self._events.get(request_id, 1)).event()
             if isinstance(submitted, RequestSubmitted):
                 started = self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
-                return Claim(started, submitted)
+                return Claim(started, submitted) if started.state.status is Status.PROCESSING else None
         except (Rejected, Undecodable):
             return None
         return None

@@ -33,6 +33,7 @@ class Listed:
     queue_key: str
     expires_at: int
     turn: Turn | None
+    ends_by: int | None = None
 
 
 class StatusIndex:
@@ -81,7 +82,7 @@ class StatusIndex:
 def _listed(item: Any) -> Listed:
     row = from_item(item)
     turn = Turn.parsed(row["turn"], is_ready=row["queue_shard"].startswith(READY)) if "turn" in row else None
-    return Listed(row["request_id"], row["queue_key"], row["expires_at"], turn)
+    return Listed(row["request_id"], row["queue_key"], row["expires_at"], turn, row.get("ends_by"))
 
 
 def _order(entry: Listed) -> tuple[str, str]:

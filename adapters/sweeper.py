@@ -77,7 +77,7 @@ class Sweeper:
     def _expire_leases(self, swept: Swept) -> None:
         for entry in self._view.statuses.until(Status.PROCESSING, to_text(self._clock.now()), _MOST):
             with _set_aside(swept):
-                if not self._ended_with_retention(entry, swept):
+                if not self._ended_when_over(entry, swept):
                     self._expire_lease(entry, swept)
 
     def _expire_lease(self, entry: Listed, swept: Swept) -> None:
@@ -86,11 +86,11 @@ class Sweeper:
         swept.leases_expired += self._queue.expire_lease(head, policy).version > head.version
 
     def _expire_queued(self, swept: Swept) -> None:
-        """End what waits at the end of its retention: that is among the oldest."""
+        """End what waits at the end of its time or of its retention: that is among the oldest."""
         for status in RUNNABLE:
             for entry in self._view.statuses.until(status, to_text(self._clock.now()), _MOST):
                 with _set_aside(swept):
-                    self._ended_with_retention(entry, swept)
+                    self._ended_when_over(entry, swept)
 
     def _wake_forgotten(self, swept: Swept) -> None:
         """Send tokens for what is due soon, which was too early before, and for what is overdue: theirs may be lost."""
@@ -110,14 +110,16 @@ class Sweeper:
                 if entry.turn and not self._is_over(entry):
                     yield Wake(entry.request_id, entry.turn)
 
-    def _ended_with_retention(self, entry: Listed, swept: Swept) -> bool:
+    def _ended_when_over(self, entry: Listed, swept: Swept) -> bool:
         if not self._is_over(entry):
             return False
         swept.requests_expired += self._queue.expire(entry.request_id)
         return True
 
     def _is_over(self, entry: Listed) -> bool:
-        return self._clock.now() >= from_epoch(entry.expires_at) - EXPIRY_MARGIN
+        now = self._clock.now()
+        is_timed_out = entry.ends_by is not None and now >= from_epoch(entry.ends_by)
+        return is_timed_out or now >= from_epoch(entry.expires_at) - EXPIRY_MARGIN
 
     def _close_ended(self, swept: Swept) -> None:
         for connection in self._connections.ended(self._clock.now()):

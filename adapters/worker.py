@@ -85,11 +85,15 @@ class Worker:
         try:
             action = self._registry.get(claim.submitted.action)
             payload = action.read(self._payload(claim))
-            with deadline(min(action.deadline, limit)):
+            with deadline(min(action.deadline, limit, self._time_left(claim))):
                 result = action.run(payload, self._context(claim, attempt))
             return returned(result)
         except (Stopped, Exception) as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, never the worker
             return raised(exc, action, self._clock.now())
+
+    def _time_left(self, claim: Claim) -> timedelta:
+        ends_by = claim.head.state.ends_by
+        return timedelta.max if ends_by is None else ends_by - self._clock.now()
 
     def _payload(self, claim: Claim) -> Any:
         submitted = claim.submitted

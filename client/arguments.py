@@ -71,6 +71,7 @@ def _add_submit(commands: Any) -> None:
     command.add_argument("--watch", action="store_true", help="follow it live and print its result")
     command.add_argument("--priority", type=int, choices=range(10), metavar="0-9", help="9 goes first, 5 unless told")
     command.add_argument("--delay-s", type=int, metavar="SECONDS", help="not before so many seconds have passed")
+    command.add_argument("--timeout-s", type=_positive, metavar="SECONDS", help="fails when it has not ended by then")
     command.add_argument("--max-attempts", type=_positive, metavar="N")
     command.add_argument("--key", help="the same key gives the same request, however often it is submitted")
 

@@ -25,6 +25,7 @@ class Submission:
     idempotency_key: str | None = None
     priority: int | None = None
     delay_s: int | None = None
+    timeout_s: int | None = None
     max_attempts: int | None = None
     metadata: Mapping[str, str] | None = None
 
@@ -39,6 +40,7 @@ class Submission:
             "submission_id": None if self.idempotency_key else str(uuid.uuid4()),
             "priority": self.priority,
             "delay_s": self.delay_s,
+            "timeout_s": self.timeout_s,
             "max_attempts": self.max_attempts,
             "metadata": None if self.metadata is None else dict(self.metadata),
         }

@@ -43,6 +43,7 @@ class Session:
             idempotency_key=asked.key,
             priority=asked.priority,
             delay_s=asked.delay_s,
+            timeout_s=asked.timeout_s,
             max_attempts=asked.max_attempts,
         )
         if asked.watch or not handle.request_id:

@@ -99,6 +99,7 @@ class StreamerClient:
         idempotency_key: str | None = None,
         priority: int | None = None,
         delay_s: int | None = None,
+        timeout_s: int | None = None,
         max_attempts: int | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Handle:
@@ -109,6 +110,7 @@ class StreamerClient:
             idempotency_key=idempotency_key,
             priority=priority,
             delay_s=delay_s,
+            timeout_s=timeout_s,
             max_attempts=max_attempts,
             metadata=metadata,
         )

@@ -41,6 +41,8 @@ class ClientFrame(BaseModel):
 class Submit(ClientFrame):
     """Ask for work.
 
+    delay_s          how long it waits before it may begin
+    timeout_s        how long it may take from then on, all attempts and waits together, before it fails as TIMEOUT
     idempotency_key  names the request: the same key of the same user always leads to the same one
     submission_id    tells a frame that is sent again, its reply being lost, from another submission: client libraries
                      make a new one for each submit. It works like a key, but where nothing is kept, in synchronous
@@ -54,6 +56,7 @@ class Submit(ClientFrame):
     submission_id: Key | None = None
     priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
     delay_s: Annotated[int, Field(ge=0, le=int(MAX_DELAY.total_seconds()), strict=True)] = 0
+    timeout_s: Annotated[int, Field(ge=1, le=int(MAX_DELAY.total_seconds()), strict=True)] | None = None
     max_attempts: Annotated[int, Field(ge=1, le=20, strict=True)] | None = None
     subscribe: Annotated[bool, Field(strict=True)] = True
     metadata: Annotated[dict[Key, Label], Field(max_length=16)] | None = None

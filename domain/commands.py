@@ -11,7 +11,10 @@ DEFAULT_RETENTION: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submit:
-    """Take the request in. `digest` tells a repeat from another request under the same idempotency key."""
+    """Take the request in. `digest` tells a repeat from another request under the same idempotency key.
+
+    With a timeout it has to end within it, counted from when it is due.
+    """
 
     now: datetime
     action: str
@@ -21,6 +24,7 @@ class Submit:
     priority: int = 5
     delay: timedelta = timedelta(0)
     max_attempts: int = 3
+    timeout: timedelta | None = None
     retention: timedelta = DEFAULT_RETENTION
     connection_id: str | None = None
     idempotency_key: str | None = None
@@ -30,7 +34,10 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Begin an attempt. A worker id stands for one claim, so a repeat is recognised by it."""
+    """Begin an attempt. A worker id stands for one claim, so a repeat is recognised by it.
+
+    A request whose time is over ends instead.
+    """
 
     now: datetime
     worker_id: str
@@ -140,7 +147,7 @@ class AcknowledgeCancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
-    """End the request if its retention is about to end, so that nothing disappears without a final event."""
+    """End the request if its time is over or its retention is about to be: nothing goes without a final event."""
 
     now: datetime
 

@@ -41,7 +41,7 @@ class Failure(BaseModel):
 
 
 class RequestSubmitted(Event):
-    """A user asked for work. It is runnable from `due_at` on and kept until `expires_at`."""
+    """A user asked for work: runnable from `due_at` on, to be done before `ends_by`, and kept until `expires_at`."""
 
     action: str
     payload: Any = None
@@ -51,6 +51,7 @@ class RequestSubmitted(Event):
     due_at: Instant
     max_attempts: int = 3
     expires_at: Instant
+    ends_by: Instant | None = None
     connection_id: str | None = None
     idempotency_key: str | None = None
     retry_of: str | None = None

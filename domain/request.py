@@ -32,7 +32,7 @@ from domain.commands import (
     Submit,
     WorkerCommand,
 )
-from domain.errors import AlreadyFinal, AttemptOver, KeyReused, NotFound, NotRunnable, Undecodable
+from domain.errors import AlreadyFinal, AttemptOver, ErrorCode, KeyReused, NotFound, NotRunnable, Undecodable
 from domain.events import (
     AttemptFailed,
     AttemptStarted,
@@ -52,6 +52,7 @@ from domain.state import FINAL, INITIAL, RequestState, Status
 
 LEASE_EXPIRED: Final = "LEASE_EXPIRED"
 EXPIRED: Final = "EXPIRED"
+TIMED_OUT: Final = Failure(code=ErrorCode.TIMEOUT, message="It did not end in the time it was given")
 EXPIRY_MARGIN: Final = timedelta(hours=1)
 LONGEST_WAIT: Final = timedelta(days=7)
 
@@ -87,6 +88,8 @@ TRANSITIONS: Final = (
     Transition(S.PENDING, Expire, RequestFailed, S.FAILED),
     Transition(S.RETRYING, Expire, RequestFailed, S.FAILED),
     Transition(S.PROCESSING, Expire, RequestFailed, S.FAILED),
+    Transition(S.PENDING, Start, RequestFailed, S.FAILED),
+    Transition(S.RETRYING, Start, RequestFailed, S.FAILED),
 )
 _NEXT: Final = {(row.status, row.event): row.next for row in TRANSITIONS}
 
@@ -106,8 +109,7 @@ def decide(command: Command, state: RequestState) -> list[Event]:
             lost = state.status is S.PROCESSING and command.now >= state.lease_until
             return [_attempt_lost(command, state)] if lost else []
         case Expire():
-            ending = not state.is_final and command.now >= state.expires_at - EXPIRY_MARGIN
-            return [RequestFailed(error=Failure(code=EXPIRED, message="Kept as long as it may be"))] if ending else []
+            return _expire(command, state)
         case ReportProgress() | AppendOutput() | RenewLease() | Complete() | FailAttempt() | AcknowledgeCancel():
             return [] if _ended_by(command, state) else _decide_running(command, _running(command, state))
         case _:
@@ -133,6 +135,7 @@ def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
                 submitted_at=at,
                 due_at=event.due_at,
                 expires_at=event.expires_at,
+                ends_by=event.ends_by,
             )
         case AttemptStarted():
             return replace(
@@ -187,6 +190,7 @@ def _submit(command: Submit, state: RequestState) -> list[Event]:
             due_at=due_at,
             max_attempts=command.max_attempts,
             expires_at=to_instant(due_at + command.retention),
+            ends_by=None if command.timeout is None else to_instant(due_at + command.timeout),
             connection_id=command.connection_id,
             idempotency_key=command.idempotency_key,
             retry_of=command.retry_of,
@@ -204,9 +208,20 @@ def _start(command: Start, state: RequestState) -> list[Event]:
         raise NotRunnable("another worker has it", attempt=state.attempt)
     if command.now < state.due_at:
         raise NotRunnable("not due yet", due_at=state.due_at)
+    if state.is_timed_out(command.now):
+        return [RequestFailed(error=TIMED_OUT)]
     return [
         AttemptStarted(attempt=state.attempt + 1, worker_id=command.worker_id, lease_until=command.lease_until),
     ]
+
+
+def _expire(command: Expire, state: RequestState) -> list[Event]:
+    if state.is_final:
+        return []
+    if state.is_timed_out(command.now):
+        return [RequestFailed(error=TIMED_OUT)]
+    ending = command.now >= state.expires_at - EXPIRY_MARGIN
+    return [RequestFailed(error=Failure(code=EXPIRED, message="Kept as long as it may be"))] if ending else []
 
 
 def _cancel(command: Cancel, state: RequestState) -> list[Event]:
@@ -276,11 +291,15 @@ def _attempt_failed(command: FailAttempt, state: RequestState) -> Event:
         return _cancelled_as_asked(state)
     if not command.retryable or state.attempt >= state.max_attempts:
         return RequestFailed(error=command.error)
+    if state.is_timed_out(command.now):
+        return RequestFailed(error=TIMED_OUT)
     delay = command.policy.delay(state.attempt, command.jitter) if command.after is None else command.after
     delay = min(max(delay, timedelta(0)), LONGEST_WAIT)
     retry_at = to_instant(command.now + delay)
     if retry_at >= state.expires_at - EXPIRY_MARGIN:
         return RequestFailed(error=command.error)  # it would be kept no longer
+    if state.is_timed_out(retry_at):
+        return RequestFailed(error=command.error)  # it would come too late
     return AttemptFailed(attempt=state.attempt, error=command.error, retry_at=retry_at)
 
 

@@ -50,6 +50,11 @@ class RequestState:
     due_at: datetime = EPOCH
     updated_at: datetime = EPOCH
     expires_at: datetime = EPOCH
+    ends_by: datetime | None = None
+
+    def is_timed_out(self, now: datetime) -> bool:
+        """Whether its time is over, if it was given one."""
+        return self.ends_by is not None and now >= self.ends_by
 
     @property
     def is_final(self) -> bool:
@@ -81,6 +86,7 @@ _FROM_JSON: Final[Mapping[str, Callable[[Any], Any]]] = {
     "status": Status,
     "percent": float,
     "error": Failure.model_validate,
+    "ends_by": from_text,
     **{name: from_text for name in _FIELDS if isinstance(_DEFAULTS[name], datetime)},
 }
 

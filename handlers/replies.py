@@ -100,6 +100,7 @@ class Replies:
             max_attempts=frame.max_attempts or action.max_attempts,
             priority=frame.priority,
             delay=timedelta(seconds=frame.delay_s),
+            timeout=None if frame.timeout_s is None else timedelta(seconds=frame.timeout_s),
             idempotency_key=frame.idempotency_key or frame.submission_id,
             connection_id=self._caller.connection_id,
             correlation_id=correlation_id or self._caller.cause,
@@ -173,8 +174,8 @@ def _item(item: dict[str, Any]) -> protocol.Submit:
 
 def _require_nothing_kept(frame: protocol.Submit) -> None:
     """InvalidFrame for what only a request in the log can promise: a synchronous action leaves nothing behind."""
-    asked = {"idempotency_key": frame.idempotency_key is not None, "delay_s": frame.delay_s > 0}
-    for name in (name for name, given in asked.items() if given):
+    asked = {"idempotency_key": frame.idempotency_key, "delay_s": frame.delay_s, "timeout_s": frame.timeout_s}
+    for name in (name for name, value in asked.items() if value):
         raise InvalidFrame(f"{name}: {frame.action} is synchronous, nothing of it is kept; submit it without")
 
 

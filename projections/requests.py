@@ -38,6 +38,7 @@ def project(cursor: int, events: Sequence[RecordedEvent], shards: int) -> Put:
             "submitted_at": to_text(state.submitted_at),
             "connection_id": submitted.connection_id if isinstance(submitted, RequestSubmitted) else None,
             "expires_at": epoch_seconds(state.expires_at),
+            "ends_by": None if state.ends_by is None else epoch_seconds(state.ends_by),
             "removed_at": epoch_seconds(state.expires_at + OUTLIVES),
         }
     return Put(

@@ -75,6 +75,7 @@ events: st.SearchStrategy[Event] = st.one_of(
         due_at=instants,
         max_attempts=st.integers(1, 20),
         expires_at=instants,
+        ends_by=st.none() | instants,
         connection_id=st.none() | texts,
         idempotency_key=st.none() | texts,
         retry_of=st.none() | texts,
@@ -113,6 +114,7 @@ any_command: st.SearchStrategy[Command] = st.one_of(
         priority=st.integers(0, 9),
         delay=st.sampled_from([timedelta(0), timedelta(seconds=5), timedelta(days=7)]),
         max_attempts=st.integers(1, 3),
+        timeout=st.sampled_from([None, None, timedelta(seconds=20), timedelta(days=1)]),
     ),
     st.builds(Start, now=times, worker_id=st.sampled_from(["w1", "w2"]), lease_until=times),
     st.builds(

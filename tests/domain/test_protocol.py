@@ -26,6 +26,7 @@ FRAMES: Final[dict[str, dict[str, Any]]] = {
         "submission_id": "s",
         "priority": 9,
         "delay_s": 60,
+        "timeout_s": 30,
         "max_attempts": 5,
         "subscribe": False,
         "metadata": {"source": "test"},

@@ -46,6 +46,7 @@ END: Final = START + timedelta(days=7)
 ERROR: Final = Failure(code="RETRY", message="try again")
 
 SUBMITTED: Final = RequestSubmitted(action="echo", digest="d", due_at=START, max_attempts=2, expires_at=END)
+TIMED: Final = SUBMITTED.model_copy(update={"ends_by": START})
 STARTED: Final = AttemptStarted(attempt=1, worker_id="w", lease_until=LEASE)
 RETRIED: Final = AttemptFailed(attempt=1, error=ERROR, retry_at=START)
 LAST: Final = AttemptStarted(attempt=2, worker_id="w", lease_until=LEASE)
@@ -55,6 +56,8 @@ ASKED: Final = CancelRequested(by="ann")
 PASTS: Final[dict[str, tuple[Event, ...]]] = {
     "new": (),
     "pending": (SUBMITTED,),
+    "pending, time over": (TIMED,),
+    "retrying, time over": (TIMED, STARTED, RETRIED),
     "processing": (SUBMITTED, STARTED),
     "processing, cancel asked": (SUBMITTED, STARTED, ASKED),
     "processing, last attempt": (SUBMITTED, STARTED, RETRIED, LAST),
@@ -161,6 +164,7 @@ NOTHING: Final = type(None)
 FENCED: Final = frozenset(COMMANDS) - {Submit, Start, ExpireLease, Cancel, Expire}
 ENDED_BY: Final[dict[str, set[type]]] = {
     "retrying": {FailAttempt},
+    "retrying, time over": {FailAttempt},
     "completed": {Complete},
     "failed": {FailAttempt},
     "cancelled": {FailAttempt, AcknowledgeCancel},

@@ -126,7 +126,7 @@ def test_a_submission_that_is_sent_again_is_one_request_and_a_synchronous_one_is
         assert ann.say("submit", action="echo", payload=1, submission_id="s")["data"] == 1
 
 
-@pytest.mark.parametrize("promise", [{"idempotency_key": "k"}, {"delay_s": 5}])
+@pytest.mark.parametrize("promise", [{"idempotency_key": "k"}, {"delay_s": 5}, {"timeout_s": 5}])
 def test_what_nothing_is_kept_for_is_not_promised(connect: Connect, promise: dict[str, Any]) -> None:
     answer = connect().say("submit", action="echo", payload=1, **promise)
     assert answer["code"] == "VALIDATION_ERROR"

@@ -133,6 +133,7 @@ def _request_row(log: Sequence[RecordedEvent]) -> dict[str, Any]:
         "queue_key": _queue_key(log, state),
         **_turn(log, state),
         **({"connection_id": connection_id} if connection_id else {}),
+        **({"ends_by": epoch_seconds(state.ends_by)} if state.ends_by else {}),
     }
 
 

@@ -57,6 +57,7 @@ def test_a_new_row_tells_whose_it_is_and_when_it_may_go() -> None:
         "connection_id": "c-1",
         "expires_at": epoch_seconds(START + timedelta(days=7)),
         "removed_at": epoch_seconds(START + timedelta(days=14)),
+        "ends_by": None,
         "version": 1,
         "status": "PENDING",
         "state": log[0].state,
