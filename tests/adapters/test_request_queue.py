@@ -3,13 +3,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from adapters.event_store import EventStore
 from adapters.objects import INLINE_LIMIT, Objects
-from adapters.request_queue import RequestQueue
+from adapters.request_queue import RequestQueue, Submission
 from domain.commands import Cancel, ReportProgress, Start
 from domain.errors import AlreadyFinal, InvalidJson, KeyReused, NotFound, Unavailable
 from domain.events import RequestCompleted, RequestSubmitted
@@ -89,10 +90,29 @@ def test_submissions_that_race_under_one_key_make_one_request(
 ) -> None:
     submission = asking.submission(idempotency_key="k")
     request_id = asking.queue.request_id(submission)
-    answers = race([lambda: asking.queue.enqueue(request_id, submission)] * 8, dynamodb, before="put_item")
-    assert sorted(was_there for _, was_there in answers) == [False] + [True] * 7
+    answers = race([lambda: asking.queue.enqueue(request_id, submission)] * 16, dynamodb, before="put_item")
+    assert sorted(was_there for _, was_there in answers) == [False] + [True] * 15
     assert len({head.hash for head, _ in answers}) == 1
     assert len(list(events.read(request_id))) == 1
+
+
+def test_submissions_of_different_work_that_race_under_one_key_make_one_request_and_refuse_the_other_work(
+    asking: Asking, dynamodb: Wrapped, events: EventStore
+) -> None:
+    submissions = [asking.submission(idempotency_key="k", payload=n % 2) for n in range(16)]
+    request_id = asking.queue.request_id(submissions[0])
+
+    def enqueue(submission: Submission) -> int | None:
+        try:
+            asking.queue.enqueue(request_id, submission)
+        except KeyReused:
+            return None
+        return int(submission.payload)
+
+    answers = race([partial(enqueue, submission) for submission in submissions], dynamodb, before="put_item")
+    (event,) = [recorded.event() for recorded in events.read(request_id)]
+    assert isinstance(event, RequestSubmitted)
+    assert answers == [event.payload if n % 2 == event.payload else None for n in range(16)]
 
 
 def test_an_enqueue_whose_answer_was_lost_is_found_again_by_its_key(asking: Asking, dynamodb: Wrapped) -> None:

@@ -18,11 +18,13 @@ from adapters.tenant_views import TenantViews
 from adapters.work_tokens import WorkTokens
 from adapters.worker import Worker
 from domain.commands import DEFAULT_RETRY
+from domain.recorded import Head
 from domain.request import TIMED_OUT
 from domain.state import Status
 from tests.adapters.conftest import Asking
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, moto_fixture
+from tests.kit.tokens import token
 
 aws = moto_fixture()
 
@@ -31,7 +33,7 @@ LIMIT = timedelta(minutes=14)
 MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(milliseconds=1)
 WEEK = timedelta(days=7)
-Run = Callable[[str | None], None]
+Run = Callable[[Head], None]
 
 
 @pytest.fixture
@@ -69,8 +71,8 @@ def run(
     def views(tenant_id: str) -> TenantViews:
         return TenantViews(dynamodb, aws.tables["Audit"], aws.tables["Metrics"], tenant_id)
 
-    def run(hint: str | None) -> None:
-        Worker(queue, registry, lambda: objects, views, tokens, clock, LEASE).run(hint, "w1", LIMIT)
+    def run(head: Head) -> None:
+        Worker(queue, registry, lambda: objects, views, tokens, clock, LEASE).run(token(head), "w1", LIMIT)
 
     return run
 
@@ -94,10 +96,10 @@ def test_a_queued_request_whose_time_is_over_is_not_run_any_more(
     head = asking.ask(timeout=MINUTE)
     asking.project()
     clock.set(head.state.due_at + MINUTE)
-    run(head.request_id)
+    run(head)
     ended = queue.get(head.request_id).state
     assert (ended.status, ended.error, ended.attempt) == (Status.FAILED, TIMED_OUT, 0)
-    run(head.request_id)
+    run(head)
     assert queue.get(head.request_id).state == ended
 
 
@@ -107,7 +109,7 @@ def test_a_worker_that_comes_upon_one_takes_the_next(
     late, other = asking.ask(timeout=MINUTE, priority=9), asking.ask()
     asking.project()
     clock.advance(by=2 * MINUTE)
-    run(other.request_id)
+    run(other)
     statuses = [queue.get(head.request_id).state.status for head in (late, other)]
     assert statuses == [Status.FAILED, Status.COMPLETED]
 
@@ -137,7 +139,7 @@ def test_a_running_request_is_stopped_when_its_time_is_over(
         threading.Event().wait()
 
     acts.append(endless)
-    run(head.request_id)
+    run(head)
     newest = queue.get(head.request_id)
     assert newest.state.status is Status.FAILED
     assert newest.state.error == TIMED_OUT
@@ -147,7 +149,7 @@ def test_a_lost_worker_is_not_followed_by_another_when_the_time_is_over(
     asking: Asking, queue: RequestQueue, clock: FakeClock, sweeper: Sweeper
 ) -> None:
     head = asking.ask(timeout=LEASE)
-    queue.claim(head.request_id, "w", LEASE)
+    queue.claim(token(head), "w", LEASE)
     asking.project()
     clock.advance(by=LEASE)
     sweeper.sweep()
@@ -164,12 +166,12 @@ def test_a_request_that_was_delayed_by_a_week_waits_for_a_week_and_runs_then(
     for early in (WEEK - MINUTE, MINUTE * 2):
         clock.set(head.state.due_at - early)
         assert sweeper.sweep().tokens_sent == 0
-        run(head.request_id)
+        run(head)
         assert queue.get(head.request_id).state.status is Status.PENDING
     clock.set(head.state.due_at - timedelta(seconds=30))
     assert sweeper.sweep().tokens_sent == 1
     clock.set(head.state.due_at)
-    run(head.request_id)
+    run(head)
     assert queue.get(head.request_id).state.status is Status.COMPLETED
     # It is kept for as long as any other one, from when it was due.
     assert head.state.expires_at == head.state.due_at + timedelta(days=7)

@@ -230,13 +230,13 @@ def test_the_next_attempt_goes_on_from_the_newest_checkpoint_however_the_last_on
             context.progress.checkpoint({"row": row})
         return "done" if context.attempt > 1 else ending(context)
 
-    request_id = asking.ask(action="act", payload={}).request_id
+    head = asking.ask(action="act", payload={})
     made = worker(action(act, deadline=timedelta(milliseconds=100) if ending is overrunning else LIMIT))
-    first = made.run(request_id, "w1", LIMIT)
+    first = made.run(token(head), "w1", LIMIT)
     assert first is not None
     assert first.head.state.status is Status.RETRYING
     clock.set(first.head.state.due_at)
-    second = made.run(request_id, "w2", LIMIT)
+    second = made.run(token(first.head), "w2", LIMIT)
     assert second is not None
     assert (second.head.state.status, second.head.state.checkpoint) == (Status.COMPLETED, None)
     assert seen == [None, {"row": 9}]
@@ -266,11 +266,11 @@ def test_an_attempt_that_was_taken_over_cannot_replace_a_file_of_the_next_one(
         return context.files.write("result.csv", b"the winner's", "text/csv")
 
     made = worker(action(act))
-    request_id = asking.ask(action="act", payload={}).request_id
-    first = made.run(request_id, "w1", LIMIT)
+    head = asking.ask(action="act", payload={})
+    first = made.run(token(head), "w1", LIMIT)
     assert first is not None
     clock.set(first.head.state.due_at)
-    second = made.run(request_id, "w2", LIMIT)
+    second = made.run(token(first.head), "w2", LIMIT)
     assert second is not None
     contexts[0].files.write("result.csv", b"late", "text/csv")
     assert contexts[1].files.read(second.ended.result) == b"the winner's"
