@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from client import RequestCancelled, RequestFailed, RequestRejected
+from client import RequestCancelled, RequestFailed, RequestRejected, Submission
 from client.handle import Handle
 from client.updates import Update
 from tests.stack.conftest import Connect
@@ -113,6 +113,26 @@ async def test_many_requests_at_once_all_complete_each_with_its_own_result(conne
     client = await connect()
     handles = await asyncio.gather(*(client.submit("echo_async", {"n": n}) for n in range(20)))
     assert [await handle.result() for handle in handles] == [{"n": n} for n in range(20)]
+
+
+async def test_a_batch_is_as_many_requests_as_it_has_items_and_one_that_is_refused_is_none(connect: Connect) -> None:
+    client = await connect()
+    good = [Submission(action="echo_async", payload={"n": n}) for n in range(29)]
+    *handles, refused = await client.submit_many([*good, Submission(action="echo", payload=1)])
+    assert [await handle.result() for handle in handles] == [{"n": n} for n in range(29)]
+    assert refused.refusal is not None
+    assert refused.refusal.code == "VALIDATION_ERROR"
+
+
+async def test_a_running_request_ends_when_the_time_it_was_given_is_over(connect: Connect) -> None:
+    client = await connect()
+    handle = await client.submit("delay", {"seconds": 600, "steps": 1}, timeout_s=3)
+    with pytest.raises(RequestFailed) as failed:
+        await handle.result()
+    assert failed.value.error["code"] == "TIMEOUT"
+    types = [event.type for event in await client.history(handle.request_id)]
+    assert types[-1] == "RequestFailed"
+    assert "AttemptFailed" not in types
 
 
 async def test_a_table_is_processed_and_its_content_returned(connect: Connect) -> None:
