@@ -11,7 +11,7 @@ use one client.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from threading import Thread
 from types import TracebackType
@@ -20,6 +20,8 @@ from typing import Any, Literal, Self, TypeVar, overload
 import client.handle
 import client.streamer
 import client.topic_watch
+from client.batches import Submission
+from client.errors import RequestRejected
 from client.streamer import Row
 from client.typed import Kind, Timeout
 from client.updates import State, Update
@@ -102,6 +104,11 @@ class Handle(_Feed):
         """The newest state that is known, None before any is."""
         return self._handle.state
 
+    @property
+    def refusal(self) -> RequestRejected | None:
+        """Why the submission was refused, if it was: then there is no request."""
+        return self._handle.refusal
+
     @overload
     def result(self, kind: None = None, *, within: Timeout = None) -> Any: ...
 
@@ -156,6 +163,11 @@ class StreamerClient:
         """Ask for work and watch it. The same key gives the same request; a synchronous action's handle has ended."""
         portal = self._inside
         return Handle(portal, portal.run(self._client.submit(action, payload, **options)))
+
+    def submit_many(self, submissions: Iterable[Submission]) -> Sequence[Handle]:
+        """Ask for much work in few frames: a handle for each submission, in their order."""
+        portal = self._inside
+        return [Handle(portal, handle) for handle in portal.run(self._client.submit_many(submissions))]
 
     @overload
     def call(

@@ -1,6 +1,7 @@
 """A batch is as many submits as it has items, each of which stands for itself."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_an_item_that_fails_unexpectedly_leaves_the_others_their_replies(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
     real = bootstrap.queue()
-    errors = [None, RuntimeError(MARKER), RateLimited(retry_after_ms=1500), None]
+    errors = [None, RuntimeError(MARKER), RateLimited(retry_after=timedelta(milliseconds=1500)), None]
 
     def queue() -> Any:
         error = errors.pop(0)
