@@ -16,12 +16,13 @@ from adapters.request_view import RequestView
 from adapters.sweeper import Sweeper
 from adapters.tenant_views import TenantViews
 from adapters.work_tokens import WorkTokens
-from adapters.worker import Worker
+from adapters.worker import Done, Worker
 from domain.commands import DEFAULT_RETRY
 from domain.recorded import Head
 from domain.request import TIMED_OUT
 from domain.state import Status
 from tests.adapters.conftest import Asking
+from tests.adapters.racing import PATIENCE_S
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, moto_fixture
 from tests.kit.tokens import token
@@ -29,11 +30,11 @@ from tests.kit.tokens import token
 aws = moto_fixture()
 
 LEASE = timedelta(seconds=30)
-LIMIT = timedelta(minutes=14)
+LIMIT = timedelta(seconds=PATIENCE_S)
 MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(milliseconds=1)
 WEEK = timedelta(days=7)
-Run = Callable[[Head], None]
+Run = Callable[[Head], Done | None]
 
 
 @pytest.fixture
@@ -71,8 +72,8 @@ def run(
     def views(tenant_id: str) -> TenantViews:
         return TenantViews(dynamodb, aws.tables["Audit"], aws.tables["Metrics"], tenant_id)
 
-    def run(head: Head) -> None:
-        Worker(queue, registry, lambda: objects, views, tokens, clock, LEASE).run(token(head), "w1", LIMIT)
+    def run(head: Head) -> Done | None:
+        return Worker(queue, registry, lambda: objects, views, tokens, clock, LEASE).run(token(head), "w1", LIMIT)
 
     return run
 
@@ -139,7 +140,10 @@ def test_a_running_request_is_stopped_when_its_time_is_over(
         threading.Event().wait()
 
     acts.append(endless)
-    run(head)
+    done = run(head)
+    assert done is not None
+    assert done.ended.error is not None
+    assert done.ended.error.message == "no answer within 0.049 s"  # a millisecond passed when it was taken in
     newest = queue.get(head.request_id)
     assert newest.state.status is Status.FAILED
     assert newest.state.error == TIMED_OUT
