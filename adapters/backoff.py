@@ -27,3 +27,6 @@ class Backoff:
     def choose(self, many: int) -> int:
         """One of so many, 0 to many - 1."""
         return random.randrange(many)  # noqa: S311 - spreads writers, keeps no secret
+
+
+ASLEEP: Final = Backoff()

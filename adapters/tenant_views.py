@@ -1,17 +1,21 @@
 """Reading the audit and metrics views of one tenant."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
-from adapters.items import from_item
+from adapters.items import from_item, to_item
+from adapters.views import SHARDS as COPIES
+from adapters.views import sharded
 from domain import exact_json
-from domain.errors import InvalidFrame
+from domain.errors import InvalidFrame, Unavailable
 from domain.instant import to_text
+from projections import gauges
 from projections.audit import SHARDS, partition
 
 if TYPE_CHECKING:
@@ -42,9 +46,24 @@ class TenantViews:
         """The rows of counts from the minute of start until before end, each with the minute's instant as `at`."""
         scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
         last = to_text(end - timedelta(milliseconds=1))[:16]
-        for row in self._query(self._metrics, "scope", scope, "minute", to_text(start)[:16], last):
-            counts = {name: value for name, value in row.items() if name not in _KEYS}
-            yield {"at": f"{row['minute']}:00.000Z", **dict(sorted(counts.items()))}
+        copies = (
+            self._query(
+                self._metrics, "scope", sharded({"scope": scope}, n)["scope"], "minute", to_text(start)[:16], last
+            )
+            for n in range(COPIES)
+        )
+        for minute, rows in groupby(merge(*copies, key=_minute), key=_minute):
+            counts = summed(rows)
+            yield {"at": f"{minute}:00.000Z", **dict(sorted(counts.items()))}
+
+    def gauges(self) -> dict[str, int]:
+        """The tenant's gauges as they are now, a moment behind the log: one read, whatever the tenant has."""
+        keys = [to_item(sharded(gauges.key_of(self._tenant_id), n)) for n in range(COPIES)]
+        with translated("read gauges", table=self._metrics):
+            page = self._client.batch_get_item(RequestItems={self._metrics: {"Keys": keys}})
+        if page.get("UnprocessedKeys"):
+            raise Unavailable("gauges stay unread", table=self._metrics)
+        return summed(map(from_item, page["Responses"].get(self._metrics, [])))
 
     def audit(self, day: date) -> Iterator[dict[str, Any]]:
         """The audit entries of a UTC day in the order they happened."""
@@ -85,6 +104,18 @@ class TenantViews:
                 ExpressionAttributeValues={":value": {"S": value}, ":low": {"S": low}, ":high": {"S": high}},
             ):
                 yield from map(from_item, page["Items"])
+
+
+def summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """What rows of counts come to together."""
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update({name: count for name, count in row.items() if name not in _KEYS})
+    return dict(total)
+
+
+def _minute(row: Mapping[str, Any]) -> str:
+    return str(row["minute"])
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from adapters.views import TRANSACTION_LIMIT, Behind, Views
 from adapters.work_tokens import WorkTokens
 from domain.errors import Unavailable, Undecodable
 from domain.recorded import RecordedEvent
-from projections import audit, dispatch, metrics, requests
-from projections.intents import Add, Put
+from projections import catalog, dispatch, requests
+from projections.cursor import Cursor
+from projections.intents import Add, Put, merged
 
 _TRIES: Final = 5
-_STEP: Final = 40  # events of one request in one transaction: each may touch two rows of counts
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ class _Batch:
     """A delivery on its way: each request's records, and how far the request's view has come."""
 
     groups: dict[str, list[Delivered]] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)
     missing: dict[str, list[RecordedEvent]] = field(default_factory=dict)
     quarantined: int = 0
@@ -111,7 +112,8 @@ class ViewProjector:
     def _catch_up(self, batch: _Batch) -> None:
         """Bring every request's views up to its newest event."""
         for _ in range(_TRIES):
-            batch.reached = self._views.cursors(batch.groups)
+            batch.cursors = self._views.cursors(batch.groups)
+            batch.reached = {request_id: cursor.version for request_id, cursor in batch.cursors.items()}
             batch.missing = self._missing(batch)
             try:
                 self._write(batch.missing, batch)
@@ -141,8 +143,8 @@ class ViewProjector:
         steps: list[tuple[Put, list[Add]]] = []
         for request_id, events in missing.items():
             try:
-                steps += self._steps(events, batch.reached[request_id])
-                entries += audit.project(events)
+                steps += self._steps(events, batch.cursors[request_id])
+                entries += catalog.entries(events)
             except Undecodable as exc:
                 self._set_aside(request_id, exc, batch)
         self._views.overwrite(entries)
@@ -153,25 +155,25 @@ class ViewProjector:
         puts: list[Put] = []
         adds: list[Add] = []
         for put, counts in steps:
-            merged = metrics.merged([*adds, *counts])
-            if puts and (len(puts) + 1 + len(merged) > TRANSACTION_LIMIT or puts[-1].key == put.key):
+            together = merged([*adds, *counts])
+            if puts and (len(puts) + 1 + len(together) > TRANSACTION_LIMIT or puts[-1].key == put.key):
                 self._commit(puts, adds, batch)
-                puts, adds, merged = [], [], counts
+                puts, adds, together = [], [], counts
             if counts:
-                puts, adds = [*puts, put], merged
+                puts, adds = [*puts, put], together
             else:
                 self._views.update(put)
                 _note([put], batch)
         self._commit(puts, adds, batch)
 
-    def _steps(self, events: Sequence[RecordedEvent], cursor: int) -> list[tuple[Put, list[Add]]]:
-        """The row after every so many events, with the counts of those: small enough for a transaction each."""
-        steps = []
-        for start in range(0, len(events), _STEP):
-            step = events[start : start + _STEP]
-            steps.append((requests.project(cursor, step, self._shards), metrics.project(step)))
-            cursor = step[-1].version
-        return steps
+    def _steps(self, events: Sequence[RecordedEvent], before: Cursor) -> list[tuple[Put, list[Add]]]:
+        """The row after the events, with what they add; in as many steps as it takes to fit a transaction each."""
+        adds = catalog.counts(events, before)
+        if len(adds) >= TRANSACTION_LIMIT:
+            half = len(events) // 2
+            first = self._steps(events[:half], before)
+            return [*first, *self._steps(events[half:], requests.cursor_after(before, events[:half]))]
+        return [(requests.project(before.version, events, self._shards), adds)]
 
     def _commit(self, puts: Sequence[Put], adds: Sequence[Add], batch: _Batch) -> None:
         if puts:

@@ -1,4 +1,9 @@
-"""Carrying out what projections want of the view tables."""
+"""Carrying out what projections want of the view tables.
+
+Counts of one row may come from many functions at once, and transactions on one row collide. So a row of counts has
+SHARDS copies, which readers sum up: each function adds to the first until it collides there, then goes on with another
+one. A quiet tenant has one copy, a busy one as many as it needs.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -6,17 +11,29 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from adapters.aws import CONDITION_FAILED, TRANSACTION_CANCELLED, TRANSACTION_CONFLICT, code_of, translated
+from adapters.backoff import ASLEEP, Backoff
 from adapters.items import to_item, to_value
 from domain.errors import Conflict, Unavailable
+from domain.state import Status
+from projections.cursor import Cursor
 from projections.intents import Add, Attribute, Once, Put, View
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TRANSACTION_LIMIT: Final = 100
+SHARDS: Final = 4  # of a row of counts, each good for some 500 transactions a second; may only ever be raised
 _GET_BATCH: Final = 100
 _WRITE_BATCH: Final = 25
-_TRIES: Final = 5
+_TRIES: Final = 6
+_OF: Final = "~"
+_OF_A_CURSOR: Final[Any] = {
+    "ProjectionExpression": "request_id, version, counted, #status",
+    "ExpressionAttributeNames": {"#status": "status"},
+    "ConsistentRead": True,
+}
+# Two transactions on one row at once, or more than one row can take.
+_COLLISIONS: Final = frozenset({TRANSACTION_CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class Behind(Conflict):
@@ -28,17 +45,20 @@ class Behind(Conflict):
 class Views:
     """The view tables."""
 
-    def __init__(self, client: "DynamoDBClient", tables: Mapping[View, str]) -> None:
+    def __init__(self, client: "DynamoDBClient", tables: Mapping[View, str], backoff: Backoff = ASLEEP) -> None:
         self._client = client
         self._tables = tables
+        self._backoff = backoff
+        self._shard = 0
 
-    def cursors(self, request_ids: Iterable[str]) -> dict[str, int]:
-        """The version that the requests view has reached for each request; 0 where it has no row."""
-        found = dict.fromkeys(request_ids, 0)
+    def cursors(self, request_ids: Iterable[str]) -> dict[str, Cursor]:
+        """How far the views of each request have come; version 0 where the requests view has no row."""
+        found = dict.fromkeys(request_ids, Cursor())
         keys = [{"request_id": {"S": request_id}} for request_id in found]
         for start in range(0, len(keys), _GET_BATCH):
             for row in self._get(keys[start : start + _GET_BATCH]):
-                found[row["request_id"]["S"]] = int(row["version"]["N"])
+                counted = int(row.get("counted", {"N": "0"})["N"])
+                found[row["request_id"]["S"]] = Cursor(int(row["version"]["N"]), _status(row), counted)
         return found
 
     def overwrite(self, puts: Sequence[Put]) -> None:
@@ -64,42 +84,45 @@ class Views:
 
     def commit(self, intents: Sequence[Put | Once | Add]) -> None:
         """Carry out all of the intents or none; Behind names the rows whose condition failed."""
-        writes = [self._transact_item(intent) for intent in intents]
-        for _ in range(_TRIES):
-            with translated("commit views", rows=len(writes)):
+        for wait in self._backoff.waits(_TRIES):
+            with translated("commit views", rows=len(intents)):
                 try:
-                    self._client.transact_write_items(TransactItems=writes)
+                    self._client.transact_write_items(TransactItems=[self._transact_item(one) for one in intents])
                 except ClientError as exc:
                     reasons = _cancellation_codes(exc)
                     failed = [intents[n].key for n, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
                     if failed:
                         raise Behind(keys=[dict(key) for key in failed]) from exc
-                    if TRANSACTION_CONFLICT not in reasons:
+                    if _COLLISIONS.isdisjoint(reasons):
                         raise
                 else:
                     return
-        raise Unavailable("transactions keep colliding", rows=len(writes))
+            self._shard = self._backoff.choose(SHARDS)
+            wait()
+        raise Unavailable("transactions keep colliding", rows=len(intents))
 
     def _get(self, keys: Sequence[Mapping[str, Any]]) -> list[Any]:
         table = self._tables[View.REQUESTS]
         rows: list[Any] = []
-        wanted: Any = {table: {"Keys": keys, "ProjectionExpression": "request_id, version", "ConsistentRead": True}}
-        for _ in range(_TRIES):
+        wanted: Any = {table: {"Keys": keys, **_OF_A_CURSOR}}
+        for wait in self._backoff.waits(_TRIES):
             with translated("read cursors", table=table):
                 page = self._client.batch_get_item(RequestItems=wanted)
             rows += page["Responses"].get(table, [])
             wanted = page.get("UnprocessedKeys")
             if not wanted:
                 return rows
+            wait()
         raise Unavailable("keys stay unprocessed", table=table)
 
     def _write(self, batch: Mapping[str, Any]) -> None:
-        for _ in range(_TRIES):
+        for wait in self._backoff.waits(_TRIES):
             with translated("overwrite views"):
                 left = self._client.batch_write_item(RequestItems=batch).get("UnprocessedItems")
             if not left:
                 return
             batch = left
+            wait()
         raise Unavailable("rows stay unprocessed", tables=sorted(batch))
 
     def _transact_item(self, intent: Put | Once | Add) -> Any:
@@ -118,7 +141,9 @@ class Views:
             case Add():
                 expression = _Expression(intent.attributes)
                 expression.add(intent.counts)
-                return {"Update": {**expression.arguments(), **self._where(intent.view, intent.key)}}
+                return {
+                    "Update": {**expression.arguments(), **self._where(intent.view, sharded(intent.key, self._shard))}
+                }
 
     def _update(self, put: Put) -> Any:
         expression = _Expression(put.attributes)
@@ -136,6 +161,18 @@ class Views:
 
     def _where(self, view: View, key: Mapping[str, str]) -> dict[str, Any]:
         return {"TableName": self._tables[view], "Key": to_item(key)}
+
+
+def sharded(key: Mapping[str, str], shard: int) -> dict[str, str]:
+    """The key of a copy of a row of counts; the first one has the row's own."""
+    partition, *rest = key.items()
+    return dict([(partition[0], f"{shard}{_OF}{partition[1]}" if shard else partition[1]), *rest])
+
+
+def unsharded(partition: str) -> str:
+    """The partition of the row that a copy belongs to; no tenant's name starts with a shard."""
+    shard, of, row = partition.partition(_OF)
+    return row if of and shard.isdecimal() else partition
 
 
 class _Expression:
@@ -168,6 +205,10 @@ class _Expression:
         placeholder = f":v{len(self._values)}"
         self._values[placeholder] = to_value(value)
         return placeholder
+
+
+def _status(row: Mapping[str, Any]) -> Status | None:
+    return Status(row["status"]["S"]) if "status" in row else None
 
 
 def _cancellation_codes(error: ClientError) -> list[str]:

@@ -92,7 +92,7 @@ def metrics_between(frame: protocol.Metrics, identity: Identity) -> protocol.Met
     if not timedelta(0) < frame.to - frame.from_ <= LONGEST_PERIOD:
         raise InvalidFrame(f"to: after from, by at most {LONGEST_PERIOD.days} days")
     rows = list(bootstrap.tenant_views(identity.tenant_id).metrics(frame.from_, frame.to, frame.action))
-    return protocol.MetricsPage(id=frame.id, rows=metrics.rolled_up(rows, MOST_ROWS), totals=metrics.totals(rows))
+    return protocol.MetricsPage(id=frame.id, rows=metrics.finest(rows, MOST_ROWS), totals=metrics.totals(rows))
 
 
 def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage:

@@ -1,7 +1,8 @@
 """The intents' vocabulary: what a projection wants done, as values. Adapters carry them out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from projections.turns import Turn
@@ -49,6 +50,18 @@ class Add:
     key: Key
     counts: Mapping[str, int]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+def merged(adds: Iterable[Add]) -> list[Add]:
+    """The same additions, one intent a row, for a transaction may touch a row only once; what adds nothing is gone."""
+    rows: dict[tuple[str, ...], Add] = {}
+    sums: dict[tuple[str, ...], Counter[str]] = {}
+    for intent in adds:
+        place = (intent.view, *intent.key.values())
+        rows[place] = intent
+        sums.setdefault(place, Counter()).update(intent.counts)
+    counts = {place: {name: count for name, count in sums[place].items() if count} for place in rows}
+    return [replace(intent, counts=counts[place]) for place, intent in rows.items() if counts[place]]
 
 
 @dataclass(frozen=True, slots=True)

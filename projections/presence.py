@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from projections import audit, metrics
+from projections import audit, gauges, metrics
 from projections.intents import Add, Once, RemoveSubscriptions
 
 OPENED: Final = "ConnectionOpened"
@@ -19,6 +19,12 @@ COUNTED: Final[Mapping[str, str]] = {
     CLOSED: "disconnected",
     SUBSCRIBED: "subscribed",
     UNSUBSCRIBED: "unsubscribed",
+}
+_MOVED: Final[Mapping[str, tuple[str, int]]] = {
+    OPENED: ("connections", 1),
+    CLOSED: ("connections", -1),
+    SUBSCRIBED: ("subscriptions", 1),
+    UNSUBSCRIBED: ("subscriptions", -1),
 }
 
 
@@ -41,8 +47,8 @@ class Change:
     user_agent: str | None = None
 
 
-def project(change: Change) -> tuple[Once, Add]:
-    """The entry, as a marker, and the count that is added with it."""
+def project(change: Change) -> tuple[Once, Add, Add]:
+    """The entry, as a marker, and the counts that are added with it."""
     name = "#".join(part for part in (change.connection_id, change.topic) if part)
     entry = audit.entry(
         tenant_id=change.tenant_id,
@@ -59,7 +65,8 @@ def project(change: Change) -> tuple[Once, Add]:
         },
     )
     count = metrics.add(change.tenant_id, change.at[:16], {COUNTED[change.type]: 1})
-    return Once(entry.view, entry.key, entry.attributes), count
+    gauge, moved = _MOVED[change.type]
+    return Once(entry.view, entry.key, entry.attributes), count, gauges.add(change.tenant_id, {gauge: moved})
 
 
 def clean_up(change: Change) -> list[RemoveSubscriptions]:

@@ -15,6 +15,8 @@ from domain.events import RequestSubmitted
 from domain.instant import epoch_seconds, to_text
 from domain.recorded import RecordedEvent
 from domain.state import RequestState, Status
+from projections import metrics
+from projections.cursor import Cursor
 from projections.intents import Put, View
 from projections.turns import RUNNABLE, Turn
 
@@ -47,6 +49,7 @@ def project(cursor: int, events: Sequence[RecordedEvent], shards: int) -> Put:
         {
             **first,
             "version": newest.version,
+            **_counted(events),
             "status": state.status,
             "state": exact_json.encode(state.snapshot()),
             "status_shard": status_shard(state.status, shard_of(newest.request_id, shards)),
@@ -56,6 +59,18 @@ def project(cursor: int, events: Sequence[RecordedEvent], shards: int) -> Put:
         },
         after=cursor,
     )
+
+
+def cursor_after(before: Cursor, events: Sequence[RecordedEvent]) -> Cursor:
+    """The cursor once the events, which follow it, are in the views."""
+    counted = _counted(events).get("counted", before.counted)
+    return Cursor(events[-1].version, events[-1].snapshot().status, counted)
+
+
+def _counted(events: Sequence[RecordedEvent]) -> dict[str, int]:
+    """The version of the newest event that moves a counter, which the next count starts from."""
+    versions = [event.version for event in events if metrics.touches(event)]
+    return {"counted": versions[-1]} if versions else {}
 
 
 def shard_of(name: str, shards: int) -> int:

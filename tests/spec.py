@@ -12,7 +12,8 @@ from domain.errors import Rejected
 from domain.events import Event
 from domain.recorded import Head, RecordedEvent, record
 from domain.request import decide, fold
-from projections import audit, metrics, requests
+from projections import audit, catalog, requests
+from projections.cursor import Cursor
 from projections.intents import Add, Put
 from tests.strategies import ORIGIN, START
 
@@ -64,11 +65,13 @@ class Tables:
     def deliver(self, events: Sequence[RecordedEvent], times: int = 2) -> Self:
         """Project events of one request, which may be there already, as project_views does: twice by default."""
         for _ in range(times):
-            cursor = self.rows.get(events[0].request_id, {}).get("version", 0)
+            row = self.rows.get(events[0].request_id, {})
+            cursor = row.get("version", 0)
+            before = Cursor(cursor, row.get("status"), row.get("counted", 0))
             self.entries |= {tuple(put.key.values()): put for put in audit.project(events)}
             fresh = [event for event in events if event.version > cursor]
             if fresh:
-                self.transact(requests.project(cursor, fresh, shards=4), metrics.project(fresh))
+                self.transact(requests.project(cursor, fresh, shards=4), catalog.counts(fresh, before))
         return self
 
     def transact(self, put: Put, adds: Iterable[Add]) -> None:

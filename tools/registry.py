@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from domain import exact_json
 from domain.instant import to_text
-from projections import audit, dispatch, fan_out, metrics, presence, requests
-from projections.intents import Add, Once, Put
+from domain.recorded import RecordedEvent
+from projections import audit, catalog, dispatch, fan_out, metrics, presence, requests
+from projections.cursor import Cursor
+from projections.intents import Add, Once, Put, merged
 from tools.replay import Told
 
 Row = dict[str, Any]
@@ -36,16 +38,22 @@ def request_rows(told: Told) -> list[Row]:
 def audit_rows(told: Told) -> list[Row]:
     """The audit view: an entry an event of a life cycle, and one for each who came or went."""
     puts = chain.from_iterable(audit.project(events) for events in told.requests)
-    markers = (presence.project(change)[0] for change in told.changes)
+    markers = [presence.project(change)[0] for change in told.changes]
     return _ordered([*map(_row, puts), *map(_row, markers)], "entry")
 
 
 def metric_rows(told: Told) -> list[Row]:
     """The metrics view: counts by scope and minute."""
-    adds: list[Add] = [*chain.from_iterable(metrics.project(events) for events in told.requests)]
-    adds += (presence.project(change)[1] for change in told.changes)
-    rows = [{**add.key, **add.counts, **add.attributes} for add in metrics.merged(adds)]
+    adds = [*chain.from_iterable(catalog.counts(events, _before(events)) for events in told.requests)]
+    adds += (intent for change in told.changes for intent in presence.project(change) if isinstance(intent, Add))
+    rows = [{**add.key, **add.counts, **add.attributes} for add in merged(adds)]
     return _ordered(rows, "scope", "minute")
+
+
+def _before(events: Sequence[RecordedEvent]) -> Cursor:
+    """The cursor that the events follow; of a request whose first events are missing, nothing is known but that."""
+    missing = events[0].version - 1
+    return Cursor(missing, None, missing)
 
 
 def dispatch_rows(told: Told) -> list[Row]:

@@ -27,19 +27,23 @@ def counts(tables: Tables, scope: str) -> list[str]:
     return [row["submitted"]["N"] for row in tables.rows("Metrics") if row["scope"] == {"S": scope}]
 
 
+def versions(views: Views, request_ids: list[str]) -> dict[str, int]:
+    return {request_id: cursor.version for request_id, cursor in views.cursors(request_ids).items()}
+
+
 class ViewsContract:
     """What the view tables must do."""
 
     def test_a_row_moves_on_from_exactly_the_version_it_has(self, views: Views, name: str) -> None:
         for after in (1, 0, 0, 2, 1, 1):
-            fits = after == views.cursors([name])[name]
+            fits = after == views.cursors([name])[name].version
             if fits:
                 views.update(moved(name, after))
                 continue
             with pytest.raises(Behind) as caught:
                 views.update(moved(name, after))
             assert caught.value.context["keys"] == [{"request_id": name}]
-        assert views.cursors([name]) == {name: 2}
+        assert views.cursors([name])[name].version == 2
 
     def test_an_attribute_that_is_none_goes_and_one_that_is_not_named_stays(
         self, views: Views, tables: Tables, name: str
@@ -56,14 +60,14 @@ class ViewsContract:
             views.commit([moved(name, 0), counted(name)])
         assert caught.value.context["keys"] == [{"request_id": name}]
         assert counts(tables, name) == ["1"]
-        assert views.cursors([name]) == {name: 1}
+        assert views.cursors([name])[name].version == 1
 
     def test_only_the_rows_that_moved_are_named(self, views: Views, name: str) -> None:
         views.update(moved(f"{name}-b", 0))
         with pytest.raises(Behind) as caught:
             views.commit([moved(f"{name}-a", 0), moved(f"{name}-b", 0), counted(name)])
         assert caught.value.context["keys"] == [{"request_id": f"{name}-b"}]
-        assert views.cursors([f"{name}-a", f"{name}-b"]) == {f"{name}-a": 0, f"{name}-b": 1}
+        assert versions(views, [f"{name}-a", f"{name}-b"]) == {f"{name}-a": 0, f"{name}-b": 1}
 
     def test_what_is_written_once_lets_its_counts_in_once(self, views: Views, tables: Tables, name: str) -> None:
         mark = Once(View.AUDIT, {"day": name, "entry": "e"}, {"type": "ConnectionOpened"})
@@ -94,4 +98,4 @@ class ViewsContract:
         ids = [f"{name}-{n}" for n in range(130)]
         for request_id in ids[::10]:
             views.update(moved(request_id, 0))
-        assert views.cursors(ids) == {request_id: int(n % 10 == 0) for n, request_id in enumerate(ids)}
+        assert versions(views, ids) == {request_id: int(n % 10 == 0) for n, request_id in enumerate(ids)}

@@ -1,5 +1,6 @@
 """What the views must say, worked out from the log by other means than the projections use, and where they differ."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -27,8 +28,18 @@ NAMES: Final[Mapping[str, str]] = {
     "OutputAppended": "outputs",
 }
 LIFE_CYCLE: Final = frozenset(NAMES) - {"OutputAppended"} | {"CancelRequested"}
-BOUNDS: Final = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 300000, 900000)
+BOUNDS: Final = sorted({int(2 ** (k / 4) + 1e-9) for k in range(127)})
+AFTER: Final[Mapping[str, str]] = {
+    "RequestSubmitted": "PENDING",
+    "AttemptStarted": "PROCESSING",
+    "AttemptFailed": "RETRYING",
+    "RequestCompleted": "COMPLETED",
+    "RequestFailed": "FAILED",
+    "RequestCancelled": "CANCELLED",
+}
+ENDS_ATTEMPT: Final = frozenset(AFTER) - {"RequestSubmitted", "AttemptStarted"}
 PRESENCE: Final = ("connected", "disconnected", "subscribed", "unsubscribed")
+PRESENCE_COUNTS: Final = frozenset({*PRESENCE, "connections", "subscriptions"})
 
 
 def logs(aws: Aws) -> dict[str, list[RecordedEvent]]:
@@ -62,8 +73,16 @@ def request_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) 
 
 def metrics_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) -> list[str]:
     """Where the metrics view has other counts than the log."""
-    rows = {(row.pop("scope"), row.pop("minute")): row for row in map(from_item, aws.rows("Metrics"))}
-    return _unlike("Metrics", counted(whole.values()), rows)
+    found: dict[tuple[str, str], Counter[str]] = {}
+    kept: dict[tuple[str, str], int] = {}
+    for row in map(from_item, aws.rows("Metrics")):
+        key = (re.sub(r"^\d~", "", row.pop("scope")), row.pop("minute"))
+        kept[key] = row.pop("expires_at", 0)
+        found.setdefault(key, Counter()).update(row)
+    rows = {key: {**counts, "expires_at": kept[key]} for key, counts in found.items()}
+    ours = {key: _without_zeros(row) for key, row in rows.items() if not PRESENCE_COUNTS.intersection(row)}
+    expected = {key: _without_zeros(row) for key, row in {**counted(whole.values()), **gauged(whole.values())}.items()}
+    return _unlike("Metrics", expected, {key: row for key, row in ours.items() if row})
 
 
 def audit_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) -> list[str]:
@@ -80,12 +99,29 @@ def audit_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) ->
     return [*(f"Audit: missing {one}" for one in missing), *(f"Audit: surplus {one}" for one in surplus)]
 
 
+def gauged(whole: Iterable[Sequence[RecordedEvent]]) -> Rows:
+    """The gauges that logs lead to: what waits and what runs at their ends."""
+    rows: dict[tuple[str, str], Counter[str]] = {}
+    for log in whole:
+        state = folded(log)
+        name = {"PENDING": "queued", "RETRYING": "queued", "PROCESSING": "running"}.get(str(state.status))
+        if name:
+            counts = rows.setdefault((f"=gauges#{log[0].tenant_id}", "now"), Counter())
+            counts.update({name: 1, f"{name}#{state.action}": 1})
+    return {key: dict(counts) for key, counts in rows.items()}
+
+
+def _without_zeros(row: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in row.items() if count}
+
+
 def counted(whole: Iterable[Sequence[RecordedEvent]]) -> Rows:
     """The rows of the metrics view that logs lead to."""
     rows: dict[tuple[str, str], Counter[str]] = {}
     for log in whole:
         submitted = exact_json.decode(log[0].data)
         due = started = from_text(submitted["due_at"])
+        told, status = 0, "NONE"
         for event in log:
             data = exact_json.decode(event.data)
             at = from_text(event.at)
@@ -93,14 +129,23 @@ def counted(whole: Iterable[Sequence[RecordedEvent]]) -> Rows:
             if event.type == "AttemptStarted":
                 counts |= _histogram("wait", at - due)
                 started = at
-            if event.type in ("AttemptFailed", "RequestCompleted"):
+            if status == "PROCESSING" and event.type in ENDS_ATTEMPT:
                 counts |= _histogram("run", at - started)
+            if counts:
+                counts |= {"messages": event.version - told, **_moved(status, AFTER.get(event.type, status))}
+                told = event.version
+            status = AFTER.get(event.type, status)
             if event.type == "AttemptFailed":
                 due = from_text(data["retry_at"])
             if counts:
                 for scope in (event.tenant_id, f"{event.tenant_id}#{submitted['action']}"):
                     rows.setdefault((scope, event.at[:16]), Counter()).update(counts)
     return {key: {**counts, "expires_at": _kept_until(key[1])} for key, counts in rows.items()}
+
+
+def _moved(before: str, after: str) -> dict[str, int]:
+    kinds = {"queued": ("PENDING", "RETRYING"), "running": ("PROCESSING",)}
+    return {f"{name}_change": (after in those) - (before in those) for name, those in kinds.items()}
 
 
 def presence_counts(aws: Aws, tenant_id: str) -> dict[str, int]:
@@ -127,6 +172,7 @@ def _request_row(log: Sequence[RecordedEvent]) -> dict[str, Any]:
         "expires_at": epoch_seconds(state.expires_at),
         "removed_at": epoch_seconds(state.expires_at) + 7 * 86_400,
         "version": newest.version,
+        "counted": max(event.version for event in log if event.type in NAMES),
         "status": str(state.status),
         "state": exact_json.encode(state.snapshot()),
         "in_shard_of": str(state.status),

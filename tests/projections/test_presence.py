@@ -27,7 +27,7 @@ def marker(change: Change) -> tuple[str, ...]:
 
 
 def test_a_connection_is_told_and_counted_together() -> None:
-    once, count = project(OPEN)
+    once, count, gauge = project(OPEN)
     assert (type(once), once.view) == (Once, View.AUDIT)
     assert once.key == {
         "day": f"acme#2026-01-01#{shard_of('c-1', 4)}",
@@ -41,20 +41,28 @@ def test_a_connection_is_told_and_counted_together() -> None:
     }
     assert (type(count), count.view, count.counts) == (Add, View.METRICS, {"connected": 1})
     assert count.key == {"scope": "acme", "minute": "2026-01-01T00:07"}
+    assert (gauge.key, gauge.counts) == ({"scope": "=gauges#acme", "minute": "now"}, {"connections": 1})
 
 
 def test_a_subscription_tells_its_topic() -> None:
-    once, _ = project(WATCH)
+    once, *_ = project(WATCH)
     assert once.key["entry"].startswith("2026-01-01T00:07:00.123Z#c-1#request#r-1#Subscribed#")
     assert exact_json.decode(str(once.attributes["detail"])) == {"connection_id": "c-1", "topic": "request#r-1"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"),
-    [(OPENED, "connected"), (CLOSED, "disconnected"), (SUBSCRIBED, "subscribed"), (UNSUBSCRIBED, "unsubscribed")],
+    ("kind", "count", "gauge"),
+    [
+        (OPENED, "connected", {"connections": 1}),
+        (CLOSED, "disconnected", {"connections": -1}),
+        (SUBSCRIBED, "subscribed", {"subscriptions": 1}),
+        (UNSUBSCRIBED, "unsubscribed", {"subscriptions": -1}),
+    ],
 )
-def test_each_change_has_its_count(kind: str, count: str) -> None:
-    assert project(replace(OPEN, type=kind))[1].counts == {count: 1}
+def test_each_change_has_its_count_and_moves_its_gauge(kind: str, count: str, gauge: dict[str, int]) -> None:
+    _, counted, moved = project(replace(OPEN, type=kind))
+    assert counted.counts == {count: 1}
+    assert moved.counts == gauge
     assert len(COUNTED) == 4
 
 

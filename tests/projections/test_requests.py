@@ -15,6 +15,7 @@ from domain.recorded import Head, RecordedEvent, record
 from domain.request import decide
 from domain.state import INITIAL, RequestState, Status
 from projections.intents import View
+from projections.metrics import COUNTED
 from projections.requests import project, queue_key, shard_of, status_shard
 from tests.spec import Tables
 from tests.strategies import ORIGIN, START, logs
@@ -59,6 +60,7 @@ def test_a_new_row_tells_whose_it_is_and_when_it_may_go() -> None:
         "removed_at": epoch_seconds(START + timedelta(days=14)),
         "ends_by": None,
         "version": 1,
+        "counted": 1,
         "status": "PENDING",
         "state": log[0].state,
         "status_shard": f"PENDING#{shard_of('r-1', 4)}",
@@ -73,7 +75,9 @@ def test_a_later_write_names_only_what_changes_and_the_version_it_follows(log: S
     put = project(len(log) - 1, log[-1:], shards=4)
     if len(log) > 1:
         assert put.after == len(log) - 1
-        assert set(put.attributes) == {"version", "status", "state", "status_shard", "queue_key", "queue_shard", "turn"}
+        counted = {"counted"} if log[-1].type in COUNTED else set()
+        names = {"version", "status", "state", "status_shard", "queue_key", "queue_shard", "turn"}
+        assert set(put.attributes) == counted | names
         assert put.attributes["state"] == log[-1].state
 
 

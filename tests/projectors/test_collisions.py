@@ -1,10 +1,13 @@
 """Two readers of the same events, and transactions that collide."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from adapters.tenant_views import TenantViews
+from adapters.views import unsharded
 from tests.kit.calls import Call, Make, each, nth, overtaken_by, watched
 from tests.kit.requests import Whose
 from tests.kit.streams import number_of
@@ -92,6 +95,22 @@ def test_a_transaction_that_collides_is_tried_again(world: World, collisions: in
     assert world.differences() == []
 
 
+def test_counts_that_collide_move_to_another_copy_of_their_rows_and_are_read_as_one(world: World) -> None:
+    for _ in range(3):
+        world.requests.submit()
+        with watched(_cancelled(), nth("TransactWriteItems", 0)):
+            assert world.project(world.records()) == []
+
+    copies = {row["scope"]["S"] for row in world.aws.rows("Metrics")}
+    views = TenantViews(world.aws.dynamodb, world.aws.tables["Audit"], world.aws.tables["Metrics"], "acme")
+    start = world.clock.now() - timedelta(hours=1)
+    assert {unsharded(scope) for scope in copies} == {"acme", "acme#delay", "=gauges#acme"}
+    assert len(copies) > 3
+    assert [row["submitted"] for row in views.metrics(start, start + timedelta(hours=2))] == [3]
+    assert views.gauges() == {"queued": 3, "queued#delay": 3}
+    assert world.differences() == []
+
+
 def test_transactions_that_always_collide_are_reported(world: World) -> None:
     for name in "abc":
         world.requests.submit(Whose("acme", name))
@@ -123,7 +142,7 @@ def test_a_transaction_cancelled_for_another_reason_is_reported_at_once(world: W
     world.requests.submit()
     records = world.records()
 
-    with watched(_cancelled("ThrottlingError"), each("TransactWriteItems")) as calls:
+    with watched(_cancelled("ValidationError"), each("TransactWriteItems")) as calls:
         reported = world.project(records)
 
     assert calls.fired == 1
