@@ -8,6 +8,7 @@ batch where it follows on, else from the log. In this order, so that a crash bet
     3. work tokens     derived from the newest event: sent again on redelivery
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,7 +21,7 @@ from adapters.views import TRANSACTION_LIMIT, Behind, Views
 from adapters.work_tokens import WorkTokens
 from domain.errors import Unavailable, Undecodable
 from domain.recorded import RecordedEvent
-from projections import catalog, dispatch, requests
+from projections import catalog, dispatch, metrics, requests
 from projections.cursor import Cursor
 from projections.intents import Add, Put, merged
 
@@ -29,11 +30,15 @@ _TRIES: Final = 5
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: the records to deliver again and why, and how many no code could read."""
+    """What became of a batch: the records to deliver again and why, how many no code could read, and what was counted.
+
+    The counts are by action, over all tenants.
+    """
 
     not_handled: list[Record] = field(default_factory=list)
     error: Unavailable | None = None
     quarantined: int = 0
+    counted: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class _Batch:
     reached: dict[str, int] = field(default_factory=dict)
     missing: dict[str, list[RecordedEvent]] = field(default_factory=dict)
     quarantined: int = 0
+    counted: dict[str, Counter[str]] = field(default_factory=dict)
 
     def newest(self) -> list[RecordedEvent]:
         """The newest event of each request whose views are up to it."""
@@ -94,8 +100,9 @@ class ViewProjector:
             wakes = [wake for event in batch.newest() for wake in dispatch.project(event)]
             self._tokens.send(wakes, self._clock.now())
         except Unavailable as exc:
-            return Outcome(list(records), exc, batch.quarantined)
-        return Outcome(batch.behind() or list(records) if error else [], error, batch.quarantined)
+            return Outcome(list(records), exc, batch.quarantined, batch.counted)
+        left = batch.behind() or list(records) if error else []
+        return Outcome(left, error, batch.quarantined, batch.counted)
 
     def _read(self, records: Iterable[Record], batch: _Batch) -> None:
         delivered = []
@@ -179,6 +186,8 @@ class ViewProjector:
         if puts:
             self._views.commit([*puts, *adds])
             _note(puts, batch)
+            for action, counts in metrics.by_action(adds):
+                batch.counted.setdefault(action, Counter()).update(counts)
 
     def _set_aside(self, request_id: str, reason: Undecodable, batch: _Batch) -> None:
         """Quarantine what the batch has of a request: its view stays where it is, the others go on."""

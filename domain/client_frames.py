@@ -139,12 +139,13 @@ class List(ClientFrame):
 
 
 class Metrics(ClientFrame):
-    """Ask for the tenant's counts between two instants, by the minute."""
+    """Ask for the tenant's counts between two instants; without a resolution, by the finest step that fits."""
 
     type: Literal["metrics"]
     from_: Annotated[Instant, _Iso8601, Field(alias="from")]
     to: Annotated[Instant, _Iso8601]
     action: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    resolution: Literal["minute", "hour", "day"] | None = None
 
 
 class Audit(ClientFrame):

@@ -120,11 +120,16 @@ class Requests(ServerFrame):
 
 
 class MetricsPage(ServerFrame):
-    """Counts by the minute and their totals."""
+    """Counts by the minute, hour or day, with the gauges at the end of each; their totals; and the gauges now.
+
+    Quantiles (`wait_ms_p99`, …) are within `quantile_error` of the true ones.
+    """
 
     type: Literal["metrics"] = "metrics"
     rows: list[dict[str, Any]]
     totals: dict[str, Any]
+    gauges: dict[str, int] | None = None
+    quantile_error: float | None = None
 
 
 class AuditPage(ServerFrame):

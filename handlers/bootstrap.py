@@ -3,6 +3,7 @@
 Importing it does nothing; each part imports what it needs when it is built, so a function loads only what it uses.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -181,6 +182,18 @@ def registry() -> Registry:
 def lease() -> timedelta:
     """How long a worker has a request without a sign of life."""
     return timedelta(seconds=settings().lease_s)
+
+
+def count_action(action: str, counts: Mapping[str, int], durations: Mapping[str, Sequence[int]]) -> None:
+    """Add to the figures of an action, and of all actions: counts, and durations in milliseconds."""
+    figures = operations()
+    figures.add_dimensions(service=figures.service or "", action=action)
+    for name, value in counts.items():
+        figures.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    for name, values in durations.items():
+        for value in values:
+            figures.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
+    figures.flush_metrics()
 
 
 def count(name: str, value: int) -> None:

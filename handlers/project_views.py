@@ -9,6 +9,7 @@ from adapters.stream_records import Record, partial_batch_response, table_of
 from adapters.view_projector import Outcome, ViewProjector
 from handlers import bootstrap
 from handlers.settings import settings
+from projections import histogram, metrics
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
@@ -21,7 +22,16 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noq
     else:
         bootstrap.logger().info("views are up to date", extra=log)
     bootstrap.count("RecordsQuarantined", outcome.quarantined)
+    _tell_operators(outcome)
     return partial_batch_response(outcome.not_handled)
+
+
+def _tell_operators(outcome: Outcome) -> None:
+    """The counts that were just added to the metrics view, for CloudWatch: each once, unless this process dies here."""
+    for action, counted in outcome.counted.items():
+        counts = {name.capitalize(): counted[name] for name in metrics.NAMES if counted[name]}
+        durations = {f"{name.capitalize()}Time": histogram.values(name, counted) for name in metrics.DURATIONS}
+        bootstrap.count_action(action, counts, durations)
 
 
 def _project(records: Sequence[Record]) -> Outcome:

@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 from adapters.request_view import RequestRow, cursor_after
+from adapters.tenant_views import TenantViews
 from domain import exact_json, protocol
 from domain.errors import InvalidFrame, NotFound
 from domain.identity import TENANT_READ, Identity
+from domain.instant import from_text, to_text
 from domain.recorded import Head, RecordedEvent
 from handlers import bootstrap
-from projections import audit, metrics
+from projections import audit, gauges, histogram, metrics
 
 EVENTS_BUDGET: Final = 96 * 1024  # bytes of events in one reply; the client asks on from the last one
 MOST_ROWS: Final = 100  # of counts, up to 900 bytes each
@@ -87,12 +89,39 @@ def shown(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:
 
 
 def metrics_between(frame: protocol.Metrics, identity: Identity) -> protocol.MetricsPage:
-    """The tenant's counts, by the finest step that a frame can hold, and their exact totals."""
+    """The tenant's counts, by the finest step that a frame can hold, their exact totals, and what there is now."""
     identity.require(TENANT_READ)
     if not timedelta(0) < frame.to - frame.from_ <= LONGEST_PERIOD:
         raise InvalidFrame(f"to: after from, by at most {LONGEST_PERIOD.days} days")
-    rows = list(bootstrap.tenant_views(identity.tenant_id).metrics(frame.from_, frame.to, frame.action))
-    return protocol.MetricsPage(id=frame.id, rows=metrics.finest(rows, MOST_ROWS), totals=metrics.totals(rows))
+    views = bootstrap.tenant_views(identity.tenant_id)
+    # What is now first: whatever happens in between is in the rows, never in neither.
+    now = gauges.of_action(views.gauges(), frame.action)
+    rows = list(views.metrics(frame.from_, frame.to, frame.action))
+    then = metrics.level_before(now, _later(views, frame))
+    return protocol.MetricsPage(
+        id=frame.id,
+        rows=metrics.shown(_by_step(rows, frame.resolution), then),
+        totals=metrics.totals(rows),
+        gauges=now,
+        quantile_error=histogram.RELATIVE_ERROR,
+    )
+
+
+def _later(views: TenantViews, frame: protocol.Metrics) -> Iterable[dict[str, Any]]:
+    """The counts of the minutes after those that are asked for, up to the one that is running."""
+    minute = timedelta(minutes=1)
+    start = from_text(f"{to_text(frame.to - timedelta(milliseconds=1))[:16]}Z") + minute
+    end = bootstrap.CLOCK.now() + minute
+    return views.metrics(start, end, frame.action) if start < end else ()
+
+
+def _by_step(rows: list[dict[str, Any]], resolution: str | None) -> list[dict[str, Any]]:
+    if resolution is None:
+        return metrics.finest(rows, MOST_ROWS)
+    rolled = metrics.rolled_up(rows, resolution)
+    if len(rolled) > MOST_ROWS:
+        raise InvalidFrame(f"resolution: {len(rolled)} rows, at most {MOST_ROWS} fit; ask for less")
+    return rolled
 
 
 def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage:

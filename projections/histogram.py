@@ -33,23 +33,30 @@ def is_part(name: str) -> bool:
 
 def quantiles(name: str, row: Mapping[str, Any]) -> dict[str, int]:
     """The quantiles in milliseconds of a row's histogram; nothing when it is empty."""
-    prefix = f"{name}_ms_le_"
-    buckets = sorted((_place(key.removeprefix(prefix)), row[key]) for key in row if key.startswith(prefix))
+    buckets = _buckets(name, row)
     total = sum(count for _, count in buckets)
     if total <= 0:
         return {}
     return {f"{name}_ms_{label}": _quantile(buckets, ceil(share * total)) for label, share in QUANTILES.items()}
 
 
-def _place(bound: str) -> int:
-    return len(BOUNDS_MS) if bound == _BEYOND else bisect_left(BOUNDS_MS, int(bound))
+def values(name: str, row: Mapping[str, Any]) -> list[int]:
+    """The durations that a row has counted, each as the middle of its bucket."""
+    return [value for value, count in _buckets(name, row) for _ in range(count)]
+
+
+def _buckets(name: str, row: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """The middle of each bucket and how many durations are in it, in order."""
+    prefix = f"{name}_ms_le_"
+    return sorted((_middle(key.removeprefix(prefix)), row[key]) for key in row if key.startswith(prefix))
+
+
+def _middle(bound: str) -> int:
+    place = len(BOUNDS_MS) - 1 if bound == _BEYOND else bisect_left(BOUNDS_MS, int(bound))
+    return round(sqrt(BOUNDS_MS[place] * BOUNDS_MS[place - 1])) if place else BOUNDS_MS[0]
 
 
 def _quantile(buckets: list[tuple[int, int]], rank: int) -> int:
     """The middle of the bucket that holds the value of this rank, from 1."""
     reached = accumulate(count for _, count in buckets)
-    place = next(place for (place, _), seen in zip(buckets, reached, strict=True) if seen >= rank)
-    if place == 0:
-        return BOUNDS_MS[0]
-    upper = BOUNDS_MS[min(place, len(BOUNDS_MS) - 1)]
-    return round(sqrt(upper * BOUNDS_MS[place - 1]))
+    return next(middle for (middle, _), seen in zip(buckets, reached, strict=True) if seen >= rank)

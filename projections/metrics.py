@@ -77,6 +77,12 @@ def scopes_of(tenant_id: str, action: str) -> tuple[str, str]:
     return tenant_id, f"{tenant_id}#{action}"
 
 
+def by_action(adds: Iterable[Add]) -> list[tuple[str, Mapping[str, int]]]:
+    """What additions count for each action, for operators: tenants are left out, there may be any number of them."""
+    scopes = ((intent.key["scope"].partition("#"), intent) for intent in adds if intent.key["minute"] != gauges.NOW)
+    return [(action, intent.counts) for (tenant, _, action), intent in scopes if action and not tenant.startswith("=")]
+
+
 def totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """The sum of the rows' counts with its quantiles; the named ones are there also when nothing was counted."""
     total = Counter(dict.fromkeys(NAMES, 0))
@@ -110,10 +116,18 @@ def shown(rows: Sequence[Mapping[str, Any]], now: Mapping[str, int]) -> list[dic
     level = dict(now)
     told: list[dict[str, Any]] = []
     for row in reversed(rows):
-        counts = {name: part for name, part in row.items() if not name.endswith(_CHANGE)}
+        counts = {k: part for k, part in row.items() if not k.endswith(_CHANGE) and not histogram.is_part(k)}
         told.append({**counts, **_quantiles(row), **level})
-        level = {name: count - change_of(row, name) for name, count in level.items()}
+        level = level_before(level, [row])
     return told[::-1]
+
+
+def level_before(now: Mapping[str, int], later: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The gauges as they were before rows that came later."""
+    level = dict(now)
+    for row in later:
+        level = {name: count - change_of(row, name) for name, count in level.items()}
+    return level
 
 
 def change_of(row: Mapping[str, Any], gauge: str) -> int:

@@ -207,11 +207,50 @@ def test_metrics_are_the_tenants_exact_counts(connect: Connect, project: Project
     reader = connect("eve", "tenant:read")
     answer = reader.say("metrics", **period)
     assert (answer["type"], answer["totals"]["submitted"], len(answer["rows"])) == ("metrics", 2, 1)
+    assert answer["gauges"] == {"queued": 2, "running": 0, "connections": 0, "subscriptions": 0}
+    assert float(answer["quantile_error"]) == 0.091
+    [hour] = reader.say("metrics", **period, resolution="hour")["rows"]
+    assert (hour["per"], hour["submitted"], hour["queued"]) == ("hour", 2, 2)
+    before = {"from": to_text(clock.now() - timedelta(hours=2)), "to": period["from"]}
+    assert reader.say("metrics", **before, action="delay")["gauges"] == {"queued": 0, "running": 0}
     assert reader.say("metrics", **period, action="delay")["rows"] == []
     backwards = {"from": period["to"], "to": period["from"]}
     assert reader.say("metrics", **backwards)["code"] == "VALIDATION_ERROR"
     years = {"from": period["from"], "to": to_text(clock.now() + timedelta(days=60))}
     assert reader.say("metrics", **years)["code"] == "VALIDATION_ERROR"
+
+
+def test_the_gauges_of_a_row_are_those_at_its_end(connect: Connect, project: Project, clock: FakeClock) -> None:
+    start = to_text(clock.now() - timedelta(minutes=1))
+    first = connect().submit()
+    clock.advance(60)
+    middle = to_text(clock.now())
+    connect().submit()
+    connect().say("cancel", request_id=first)
+    clock.advance(60)
+    connect().submit()
+    project()
+    reader = connect("eve", "tenant:read")
+    whole = reader.say("metrics", **{"from": start, "to": to_text(clock.now() + timedelta(hours=1))})
+    assert [row["queued"] for row in whole["rows"]] == [1, 1, 2]
+    assert [row["queued"] for row in reader.say("metrics", **{"from": start, "to": middle})["rows"]][:1] == [1]
+    clock.advance(30 * 60)
+    days = {"from": start, "to": to_text(clock.now())}
+    assert reader.say("metrics", **days, resolution="day")["rows"][-1]["queued"] == 2
+
+
+def test_more_rows_of_a_resolution_than_a_frame_holds_are_refused(
+    connect: Connect, project: Project, clock: FakeClock
+) -> None:
+    start = to_text(clock.now() - timedelta(minutes=1))
+    for _ in range(101):
+        connect().submit()
+        clock.advance(60)
+    project()
+    answer = connect("eve", "tenant:read").say(
+        "metrics", **{"from": start, "to": to_text(clock.now())}, resolution="minute"
+    )
+    assert answer["code"] == "VALIDATION_ERROR"
 
 
 def test_the_audit_of_a_request_has_all_its_events_and_of_a_day_the_tenants(

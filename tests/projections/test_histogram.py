@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.histogram import BOUNDS_MS, QUANTILES, RELATIVE_ERROR, counts, is_part, quantiles
+from projections.histogram import values as durations_in
 from tests.strategies import START
 
 MS = timedelta(milliseconds=1)
@@ -43,6 +44,8 @@ def test_a_quantile_is_within_the_stated_error(values: list[int]) -> None:
     for value in values:
         row.update(counts("run", START, START + value * MS))
     told = quantiles("run", row)
+    assert len(found := durations_in("run", row)) == len(values)
+    assert all(abs(mid - true) <= RELATIVE_ERROR * true + 1 for mid, true in zip(found, sorted(values), strict=True))
     for label, share in QUANTILES.items():
         true = sorted(values)[ceil(share * len(values)) - 1]
         assert abs(told[f"run_ms_{label}"] - true) <= RELATIVE_ERROR * true + 1
