@@ -9,7 +9,7 @@ batch where it follows on, else from the log. In this order, so that a crash bet
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +25,7 @@ from projections import catalog, dispatch, metrics, requests
 from projections.cursor import Cursor
 from projections.intents import Add, Put, merged
 
+NO_RECORD: Final[Record] = {}
 _TRIES: Final = 5
 
 
@@ -89,9 +90,17 @@ class ViewProjector:
     def project(self, records: Sequence[Record]) -> Outcome:
         """Bring the views up to the records; a record that no code can read is quarantined and counts as handled."""
         batch = _Batch()
+        return self._project(records, batch, lambda: self._read(records, batch))
+
+    def catch_up(self, newest: Iterable[RecordedEvent]) -> Outcome:
+        """Bring the views up to events that no record tells of; what no code can read is left as it is, and counted."""
+        batch = _Batch(groups={event.request_id: [Delivered(event, NO_RECORD)] for event in newest})
+        return self._project((), batch, lambda: None)
+
+    def _project(self, records: Sequence[Record], batch: _Batch, read: Callable[[], None]) -> Outcome:
         error: Unavailable | None = None
         try:
-            self._read(records, batch)
+            read()
             self._catch_up(batch)
         except Unavailable as exc:
             error = exc
@@ -196,7 +205,8 @@ class ViewProjector:
 
     def _keep(self, records: Iterable[Record], reason: Undecodable, batch: _Batch) -> None:
         for record in records:
-            self._quarantine.keep(record, reason)
+            if record is not NO_RECORD:
+                self._quarantine.keep(record, reason)
             batch.quarantined += 1
 
 

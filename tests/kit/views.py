@@ -78,11 +78,11 @@ def metrics_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) 
     for row in map(from_item, aws.rows("Metrics")):
         key = (re.sub(r"^\d~", "", row.pop("scope")), row.pop("minute"))
         kept[key] = row.pop("expires_at", 0)
-        found.setdefault(key, Counter()).update(row)
+        found.setdefault(key, Counter()).update({name: n for name, n in row.items() if name not in PRESENCE_COUNTS})
     rows = {key: {**counts, "expires_at": kept[key]} for key, counts in found.items()}
-    ours = {key: _without_zeros(row) for key, row in rows.items() if not PRESENCE_COUNTS.intersection(row)}
+    ours = {key: _without_zeros(row) for key, row in rows.items()}
     expected = {key: _without_zeros(row) for key, row in {**counted(whole.values()), **gauged(whole.values())}.items()}
-    return _unlike("Metrics", expected, {key: row for key, row in ours.items() if row})
+    return _unlike("Metrics", expected, {key: row for key, row in ours.items() if set(row) - {"expires_at"}})
 
 
 def audit_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) -> list[str]:
