@@ -7,6 +7,7 @@ id tells our own write from another writer's.
 
 import base64
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -22,7 +23,7 @@ from adapters.aws import (
 from adapters.backoff import Backoff
 from adapters.items import from_item, to_item
 from domain.errors import Conflict, NotFound, TenantFull, Unavailable, Undecodable
-from domain.instant import epoch_seconds, from_text
+from domain.instant import epoch_seconds, from_text, to_text
 from domain.recorded import Head, RecordedEvent
 from domain.validity import LONGEST_REQUEST_ID, require_id
 
@@ -100,6 +101,23 @@ class EventStore:
         if row is None:
             raise NotFound(request_id=request_id, version=version)
         return from_row(row)
+
+    def at(self, request_id: str, instant: datetime) -> RecordedEvent:
+        """The newest event at an instant; NotFound before the first. Reads the events that came later as well."""
+        require_request_id(request_id)
+        with translated("at", table=self._table, request_id=request_id):
+            for page in self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="request_id = :id",
+                FilterExpression="#at <= :instant",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues={":id": {"S": request_id}, ":instant": {"S": to_text(instant)}},
+                ScanIndexForward=False,
+                ConsistentRead=True,
+            ):
+                for row in page["Items"]:
+                    return from_row(row)
+        raise NotFound(request_id=request_id, at=to_text(instant))
 
     def read(self, request_id: str, after: int = 0, limit: int | None = None) -> Iterator[RecordedEvent]:
         """The events after a version in order, read consistently, page by page, at most limit of them."""

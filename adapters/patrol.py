@@ -1,8 +1,9 @@
-"""The patrol: a page of the whole log each turn, round and round, so that no request is behind its log for ever.
+"""The patrol: requests whose views are behind their logs, found a few each turn, so that none is behind for ever.
 
-It finds what nothing else would: a request whose very submission was lost with the stream is in no view and has no
-token. A turn reads at most a page (1 MB, 128 read units), however long the log is. Where it has come is a row of the
-Metrics table:
+First those at the front of each status: a view that missed the end of a request shows it there, overdue, again and
+again. Then a page of the whole log, round and round: it finds what nothing else would, a request whose very submission
+was lost with the stream, which is in no view and has no token. A page is 1 MB at most, 128 read units, however long the
+log is. Where the patrol has come is a row of the Metrics table:
 
     scope  =patrol    minute  place
     request_id, after               the key that the next turn starts behind; none at the beginning of the table
@@ -12,33 +13,48 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
 from adapters.items import from_item, to_item
+from adapters.queue_index import QueueIndex
 from adapters.reconciler import Reconciled, Reconciler
+from domain.state import Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEY: Final = {"scope": "=patrol", "minute": "place"}
+FRONT: Final = 20  # requests of each status that a turn looks at
 
 
 class Patrol:
     """Walks through the log."""
 
     def __init__(
-        self, client: "DynamoDBClient", events_table: str, metrics_table: str, reconciler: Reconciler
+        self,
+        client: "DynamoDBClient",
+        events_table: str,
+        metrics_table: str,
+        queue: QueueIndex,
+        reconciler: Reconciler,
     ) -> None:
         self._client = client
         self._events = events_table
         self._metrics = metrics_table
+        self._queue = queue
         self._reconciler = reconciler
 
     def walk(self) -> Reconciled:
         """One turn. The place is kept after what was found is repaired: a turn that fails is walked again."""
         reconciled = Reconciled()
+        self._front(reconciled)
         with translated("patrol", table=self._events):
             page = self._client.scan(TableName=self._events, **self._place())
         self._reconciler.look_at(page["Items"], reconciled)
         self._keep(page.get("LastEvaluatedKey"))
         return reconciled
+
+    def _front(self, reconciled: Reconciled) -> None:
+        for status in (Status.PENDING, Status.PROCESSING, Status.RETRYING):
+            entries, _ = self._queue.in_status(status, FRONT, None)
+            self._reconciler.check([entry.request_id for entry in entries], reconciled)
 
     def _place(self) -> Any:
         with translated("patrol", table=self._metrics):

@@ -54,6 +54,19 @@ class Reconciler:
                 newest[event.request_id] = event
         self.bring_up(newest, reconciled)
 
+    def check(self, request_ids: Iterable[str], reconciled: Reconciled) -> None:
+        """See whether the views of these requests are up to their logs, and bring those up that are not."""
+        newest: dict[str, RecordedEvent] = {}
+        latest = self._clock.now() - ON_ITS_WAY
+        for request_id in request_ids:
+            try:
+                head = self._events.head(request_id)
+                if head.version and head.state.updated_at <= latest and head.state.expires_at > self._clock.now():
+                    newest[request_id] = self._events.get(request_id, head.version)
+            except Undecodable:
+                reconciled.unreadable += 1
+        self.bring_up(newest, reconciled)
+
     def bring_up(self, newest: Mapping[str, RecordedEvent], reconciled: Reconciled) -> None:
         """Bring the views of requests up to these events, if they are behind them."""
         cursors = self._views.cursors(newest)

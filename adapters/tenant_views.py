@@ -34,14 +34,6 @@ class TenantViews:
         self._metrics = metrics_table
         self._tenant_id = tenant_id
 
-    def gauges(self) -> dict[str, int]:
-        """The tenant's gauges as they are now, a moment behind the log."""
-        key = {"scope": {"S": f"=gauges#{self._tenant_id}"}, "minute": {"S": "now"}}
-        with translated("read gauges", table=self._metrics):
-            page = self._client.batch_get_item(RequestItems={self._metrics: {"Keys": [key]}})
-        rows = map(from_item, page["Responses"].get(self._metrics, []))
-        return {name: value for row in rows for name, value in row.items() if name not in _KEYS}
-
     def metrics(self, start: datetime, end: datetime, action: str | None = None) -> Iterator[dict[str, Any]]:
         """The rows of counts from the minute of start until before end, each with the minute's instant as `at`."""
         scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
@@ -65,15 +57,17 @@ class TenantViews:
             raise Unavailable("gauges stay unread", table=self._metrics)
         return summed(map(from_item, page["Responses"].get(self._metrics, [])))
 
-    def audit(self, day: date) -> Iterator[dict[str, Any]]:
-        """The audit entries of a UTC day in the order they happened."""
-        return (_shown(row) for row in self._entries(day, after=""))
+    def audit(self, day: date, user_id: str | None = None) -> Iterator[dict[str, Any]]:
+        """The audit entries of a UTC day in the order they happened, of everybody or of one user."""
+        return (_shown(row) for row in self._entries(day, "", user_id))
 
-    def audit_page(self, day: date, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    def audit_page(
+        self, day: date, limit: int, cursor: str | None, user_id: str | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]:
         """At most limit entries of a UTC day after the cursor, and the cursor that leads on if there are more."""
         if cursor and not _CURSOR.fullmatch(cursor):
             raise InvalidFrame("cursor: not one that was given out")
-        rows = list(islice(self._entries(day, cursor or ""), limit + 1))
+        rows = list(islice(self._entries(day, cursor or "", user_id), limit + 1))
         return [_shown(row) for row in rows[:limit]], rows[limit - 1]["entry"] if len(rows) > limit else None
 
     def changed(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
@@ -84,25 +78,32 @@ class TenantViews:
                 if "request_id" in entry:
                     yield entry
 
-    def _entries(self, day: date, after: str) -> Iterator[dict[str, Any]]:
-        shards = (
-            self._query(
-                self._audit, "day", partition(self._tenant_id, day.isoformat(), n), "entry", f"{after}\x01", "\x7f"
-            )
-            for n in range(SHARDS)
-        )
+    def _entries(self, day: date, after: str, user_id: str | None = None) -> Iterator[dict[str, Any]]:
+        first, last = f"{after}\x01", "\x7f"
+        parts = (partition(self._tenant_id, day.isoformat(), n) for n in range(SHARDS))
+        shards = (self._query(self._audit, "day", part, "entry", first, last, user_id) for part in parts)
         return merge(*shards, key=lambda row: row["entry"])
 
     def _query(
-        self, table: str, partition_name: str, value: str, sort_name: str, low: str, high: str
+        self,
+        table: str,
+        partition_name: str,
+        value: str,
+        sort_name: str,
+        low: str,
+        high: str,
+        user_id: str | None = None,
     ) -> Iterator[dict[str, Any]]:
+        query: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": "#partition = :value AND #sort BETWEEN :low AND :high",
+            "ExpressionAttributeNames": {"#partition": partition_name, "#sort": sort_name},
+            "ExpressionAttributeValues": to_item({":value": value, ":low": low, ":high": high, ":user": user_id}),
+        }
+        if user_id is not None:
+            query["FilterExpression"] = "user_id = :user"
         with translated("read view", table=table):
-            for page in self._client.get_paginator("query").paginate(
-                TableName=table,
-                KeyConditionExpression="#partition = :value AND #sort BETWEEN :low AND :high",
-                ExpressionAttributeNames={"#partition": partition_name, "#sort": sort_name},
-                ExpressionAttributeValues={":value": {"S": value}, ":low": {"S": low}, ":high": {"S": high}},
-            ):
+            for page in self._client.get_paginator("query").paginate(**query):
                 yield from map(from_item, page["Items"])
 
 

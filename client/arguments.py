@@ -30,8 +30,9 @@ def parser(additions: Iterable[Addition] = ()) -> argparse.ArgumentParser:
     _add(commands, "watch", "follow a request live and print its result").add_argument("request")
     get = _add(commands, "get", "print a request's state and result")
     get.add_argument("request")
-    get.add_argument("--at", type=int, metavar="VERSION", help="its state as it was")
+    get.add_argument("--at", type=_version_or_instant, metavar="VERSION|INSTANT", help="its state as it was")
     _add_list(commands)
+    _add(commands, "explain", "say why a request is where it is").add_argument("request")
     cancel = _add(commands, "cancel", "ask a request to stop")
     cancel.add_argument("request")
     cancel.add_argument("--reason")
@@ -61,7 +62,7 @@ def _add_token(commands: Any) -> None:
     command.add_argument("--tenant", required=True)
     command.add_argument("--user", required=True)
     command.add_argument("--scope", action="append", default=[], help="tenant:read or tenant:write; may be repeated")
-    command.add_argument("--ttl", type=_positive, default=3600, metavar="SECONDS", help="3600 unless told")
+    command.add_argument("--ttl", type=positive, default=3600, metavar="SECONDS", help="3600 unless told")
 
 
 def _add_submit(commands: Any) -> None:
@@ -71,8 +72,8 @@ def _add_submit(commands: Any) -> None:
     command.add_argument("--watch", action="store_true", help="follow it live and print its result")
     command.add_argument("--priority", type=int, choices=range(10), metavar="0-9", help="9 goes first, 5 unless told")
     command.add_argument("--delay-s", type=int, metavar="SECONDS", help="not before so many seconds have passed")
-    command.add_argument("--timeout-s", type=_positive, metavar="SECONDS", help="fails when it has not ended by then")
-    command.add_argument("--max-attempts", type=_positive, metavar="N")
+    command.add_argument("--timeout-s", type=positive, metavar="SECONDS", help="fails when it has not ended by then")
+    command.add_argument("--max-attempts", type=positive, metavar="N")
     command.add_argument("--key", help="the same key gives the same request, however often it is submitted")
 
 
@@ -80,18 +81,20 @@ def _add_list(commands: Any) -> None:
     command = _add(commands, "list", "list requests, newest first", READ_TENANT)
     command.add_argument("--status", type=str.upper, choices=[status.value for status in Status], metavar="STATUS")
     command.add_argument("--tenant-wide", action="store_true", help="everybody's, not only one's own")
-    command.add_argument("--limit", type=_positive, default=20, metavar="N", help="20 unless told")
+    command.add_argument("--limit", type=positive, default=20, metavar="N", help="20 unless told")
 
 
 def _add_views(commands: Any) -> None:
     metrics = _add(commands, "metrics", "print the tenant's counts by the minute", READ_TENANT)
-    metrics.add_argument("--from", dest="start", type=_instant, metavar="INSTANT", help="an hour before the end")
-    metrics.add_argument("--to", dest="end", type=_instant, metavar="INSTANT", help="now, unless told")
+    metrics.add_argument("--from", dest="start", type=instant, metavar="INSTANT", help="an hour before the end")
+    metrics.add_argument("--to", dest="end", type=instant, metavar="INSTANT", help="now, unless told")
     metrics.add_argument("--action")
+    metrics.add_argument("--per", choices=("minute", "hour", "day"), help="the finest that fits, unless told")
     audit = _add(commands, "audit", "print who did what", READ_TENANT)
     which = audit.add_mutually_exclusive_group()
     which.add_argument("--day", type=date.fromisoformat, metavar="YYYY-MM-DD", help="in UTC; today unless told")
     which.add_argument("--request")
+    audit.add_argument("--of-user", metavar="USER", help="what this user did on the day")
 
 
 def _payload(text: str) -> Any:
@@ -109,7 +112,8 @@ def _submissions(name: str) -> list[Submission]:
         raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """The instant that an argument names; one without a zone is in UTC."""
     try:
         told = datetime.fromisoformat(text)
     except ValueError as exc:
@@ -117,7 +121,12 @@ def _instant(text: str) -> datetime:
     return to_instant(told if told.tzinfo is not None else told.replace(tzinfo=UTC))
 
 
-def _positive(text: str) -> int:
+def _version_or_instant(text: str) -> int | datetime:
+    return int(text) if text.isdecimal() else instant(text)
+
+
+def positive(text: str) -> int:
+    """The positive whole number that an argument is."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"not a positive whole number: {text}")
     return int(text)

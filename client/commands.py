@@ -69,11 +69,18 @@ class Session:
 
     async def get(self) -> None:
         """Print a request."""
-        found = await self.client.get(self.asked.request, self.asked.at)
+        at = self.asked.at
+        then = {"at": at} if isinstance(at, datetime) else {"at_version": at}
+        found = await self.client.get(self.asked.request, **then)
         self.tell(found.model_dump(exclude_none=True), show.request(found.request_id, found.version, found.state))
         if found.result is not None and not self.asked.json:
             self.console.print(Text("result", style="bold"))
             show.result(self.console, found.result)
+
+    async def explain(self) -> None:
+        """Print why a request is where it is."""
+        found = await self.client.explain(self.asked.request)
+        self.tell(found.model_dump(exclude_none=True), show.explanation(found))
 
     async def list(self) -> None:
         """Print requests."""
@@ -96,13 +103,15 @@ class Session:
     async def metrics(self) -> None:
         """Print the tenant's counts."""
         end = self.asked.end or datetime.now(UTC)
-        page = await self.client.metrics(self.asked.start or end - LAST_HOUR, end, self.asked.action)
-        self.tell({"rows": page.rows, "totals": page.totals}, show.metrics(page))
+        start = self.asked.start or end - LAST_HOUR
+        page = await self.client.metrics(start, end, self.asked.action, self.asked.per)
+        told = {"rows": page.rows, "totals": page.totals, "gauges": page.gauges, "quantile_error": page.quantile_error}
+        self.tell(told, show.metrics(page))
 
     async def audit(self) -> None:
         """Print who did what."""
         day = None if self.asked.request else (self.asked.day or datetime.now(UTC).date())
-        rows = await self.client.audit(day=day, request_id=self.asked.request)
+        rows = await self.client.audit(day=day, request_id=self.asked.request, user_id=self.asked.of_user)
         self.tell(rows, show.audit(rows))
 
     async def ping(self) -> None:
@@ -136,6 +145,7 @@ COMMANDS: Final[Mapping[str, Callable[[Session], Awaitable[None]]]] = {
         Session.submit_many,
         Session.watch,
         Session.get,
+        Session.explain,
         Session.list,
         Session.cancel,
         Session.history,

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from domain import exact_json
 from domain.instant import from_text
-from domain.protocol import EventShown, MetricsPage
+from domain.protocol import EventShown, Explanation, MetricsPage
 from domain.state import Status
 
 Row = Mapping[str, Any]
@@ -121,6 +121,45 @@ def metrics(page: MetricsPage) -> Table:
         made.add_row(str(row["at"])[:16].replace("T", " "), *(str(row.get(name, 0)) for name in COUNTS))
     made.add_section()
     made.add_row("total", *(str(page.totals.get(name, 0)) for name in COUNTS), style="bold")
+    made.caption = "\n".join([*_latencies(page), *_gauges(page)]) or None
+    made.caption_justify = "left"
+    return made
+
+
+def _latencies(page: MetricsPage) -> list[str]:
+    """The quantiles of a period's waits and runs."""
+    names = {"wait": "waited in the queue", "run": "ran"}
+    return [
+        f"{what}: " + "  ".join(f"{label} {page.totals[f'{name}_ms_{label}']} ms" for label in ("p50", "p95", "p99"))
+        for name, what in names.items()
+        if f"{name}_ms_p50" in page.totals
+    ]
+
+
+def _gauges(page: MetricsPage) -> list[str]:
+    """What there is now."""
+    return ["now: " + "  ".join(f"{count} {name}" for name, count in page.gauges.items())] if page.gauges else []
+
+
+def explanation(found: Explanation) -> Table:
+    """Why a request is where it is, and what became of its attempts."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row(found.request_id, found.why)
+    if found.held_by is not None:
+        made.add_row("held by", found.held_by)
+    if found.position is not None:
+        made.add_row("ahead of it", str(found.position))
+    made.add_row("log", f"version {found.version}; the views are at {found.view_version}")
+    for one in found.attempts:
+        ended = f"{one['ended_as']} at {clock(one['ended_at'])}" if "ended_at" in one else "runs"
+        error = f"  {one['error']['code']}: {one['error']['message']}" if "error" in one else ""
+        made.add_row(
+            f"attempt {one['attempt']}", f"from {clock(one['started_at'])}, {one['events']} events, {ended}{error}"
+        )
+    for one in found.watchers:
+        made.add_row("watched by", f"{one['connection_id']} on {one['topic']}")
     return made
 
 

@@ -32,6 +32,7 @@ from domain.protocol import (
     Acks,
     AuditPage,
     EventShown,
+    Explanation,
     HistoryPage,
     MetricsPage,
     Pong,
@@ -166,9 +167,14 @@ class StreamerClient:
         """Ask a request to stop."""
         return expect(await self._ask({"type": "cancel", "request_id": request_id, "reason": reason}), Ack)
 
-    async def get(self, request_id: str, at_version: int | None = None) -> Request:
-        """A request's state and result now, or its state as it was."""
-        return expect(await self._ask({"type": "get", "request_id": request_id, "at_version": at_version}), Request)
+    async def get(self, request_id: str, at_version: int | None = None, *, at: datetime | None = None) -> Request:
+        """A request's state and result now, or its state as it was at a version or at an instant."""
+        frame = {"type": "get", "request_id": request_id, "at_version": at_version, "at": to_text(at) if at else None}
+        return expect(await self._ask(frame), Request)
+
+    async def explain(self, request_id: str) -> Explanation:
+        """Why a request is where it is."""
+        return expect(await self._ask({"type": "explain", "request_id": request_id}), Explanation)
 
     async def history(self, request_id: str, after: int = 0) -> Sequence[EventShown]:
         """Every event of a request after a version."""
@@ -181,14 +187,23 @@ class StreamerClient:
             following = page.next
         return events
 
-    async def metrics(self, start: datetime, end: datetime, action: str | None = None) -> MetricsPage:
-        """The tenant's counts by the minute from start until end, and their totals."""
+    async def metrics(
+        self,
+        start: datetime,
+        end: datetime,
+        action: str | None = None,
+        resolution: Literal["minute", "hour", "day"] | None = None,
+    ) -> MetricsPage:
+        """The tenant's counts from start until end, their totals, and what there is now."""
         frame = {"type": "metrics", "from": to_text(start), "to": to_text(end), "action": action}
-        return expect(await self._ask(frame), MetricsPage)
+        return expect(await self._ask({**frame, "resolution": resolution}), MetricsPage)
 
-    async def audit(self, *, day: date | None = None, request_id: str | None = None) -> Sequence[Row]:
-        """Who did what: on a UTC day across the tenant, or to one request."""
-        frame = {"type": "audit", "day": None if day is None else day.isoformat(), "request_id": request_id}
+    async def audit(
+        self, *, day: date | None = None, request_id: str | None = None, user_id: str | None = None
+    ) -> Sequence[Row]:
+        """Who did what: on a UTC day across the tenant or by one user of it, or to one request."""
+        on = None if day is None else day.isoformat()
+        frame = {"type": "audit", "day": on, "request_id": request_id, "user_id": user_id}
         return await self._items(frame, AuditPage, None)
 
     async def list(

@@ -112,11 +112,25 @@ class Cancel(ClientFrame):
 
 
 class Get(ClientFrame):
-    """Ask for a request's state, now or as it was."""
+    """Ask for a request's state, now or as it was: at a version, or at an instant."""
 
     type: Literal["get"]
     request_id: RequestId
     at_version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)] | None = None
+    at: Annotated[Instant, _Iso8601] | None = None
+
+    @model_validator(mode="after")
+    def _names_at_most_one(self) -> "Get":
+        if self.at is not None and self.at_version is not None:
+            raise ValueError("either at_version or at")
+        return self
+
+
+class Explain(ClientFrame):
+    """Ask why a request is where it is."""
+
+    type: Literal["explain"]
+    request_id: RequestId
 
 
 class History(ClientFrame):
@@ -149,11 +163,12 @@ class Metrics(ClientFrame):
 
 
 class Audit(ClientFrame):
-    """Ask who did what: on a day across the tenant, or to one request."""
+    """Ask who did what: on a day across the tenant, or one user of it, or to one request."""
 
     type: Literal["audit"]
     day: Annotated[date, _Iso8601] | None = None
     request_id: RequestId | None = None
+    user_id: Label | None = None
     limit: Limit = 100
     cursor: Annotated[str, StringConstraints(max_length=2048)] | None = None
 
@@ -161,6 +176,8 @@ class Audit(ClientFrame):
     def _names_one(self) -> "Audit":
         if (self.day is None) == (self.request_id is None):
             raise ValueError("either day or request_id")
+        if self.user_id is not None and self.day is None:
+            raise ValueError("user_id goes with day")
         return self
 
 

@@ -17,6 +17,7 @@ from domain.client_frames import (
     Audit,
     Cancel,
     ClientFrame,
+    Explain,
     Get,
     History,
     List,
@@ -36,6 +37,7 @@ from domain.server_frames import (
     EventPush,
     EventShown,
     EventsPush,
+    Explanation,
     HistoryPage,
     MetricsPage,
     Pong,
@@ -65,6 +67,8 @@ __all__ = [
     "EventPush",
     "EventShown",
     "EventsPush",
+    "Explain",
+    "Explanation",
     "Get",
     "History",
     "HistoryPage",
@@ -92,7 +96,20 @@ __all__ = [
 FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it (code 1009)
 FRAME_TARGET: Final = 32 * 1024  # bytes; API Gateway bills in steps of this
 
-AnyClientFrame = Submit | SubmitBatch | Subscribe | Unsubscribe | Cancel | Get | History | List | Metrics | Audit | Ping
+AnyClientFrame = (
+    Submit
+    | SubmitBatch
+    | Subscribe
+    | Unsubscribe
+    | Cancel
+    | Get
+    | Explain
+    | History
+    | List
+    | Metrics
+    | Audit
+    | Ping
+)
 _CLIENT_FRAME: Final[TypeAdapter[AnyClientFrame]] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
 AnyServerFrame = (
@@ -102,6 +119,7 @@ AnyServerFrame = (
     | Subscribed
     | Unsubscribed
     | Request
+    | Explanation
     | HistoryPage
     | Requests
     | MetricsPage

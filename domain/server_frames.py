@@ -97,6 +97,27 @@ class Request(ServerFrame):
     result_url: str | None = None
 
 
+class Explanation(ServerFrame):
+    """Why a request is where it is, in one sentence and in its parts.
+
+    `position` is how many are ahead of one that waits its turn, `attempts` what became of each, `watchers` who is told
+    and from when on, `view_version` how far the views have come. `held_by` names the limit that holds it back, if one
+    does.
+    """
+
+    type: Literal["explanation"] = "explanation"
+    request_id: str
+    version: int
+    why: str
+    state: dict[str, Any]
+    position: int | None = None
+    held_by: str | None = None
+    due_at: str | None = None
+    view_version: int = 0
+    attempts: list[dict[str, Any]] = []
+    watchers: list[dict[str, Any]] = []
+
+
 class HistoryPage(ServerFrame):
     """Events of a request in order; `next` is what to ask `after` for more.
 

@@ -18,8 +18,10 @@ from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
 from adapters.event_store import EventStore
 from adapters.objects import Objects
+from adapters.patrol import Patrol
 from adapters.quarantine import Quarantine
 from adapters.rates import LocalRates, SharedRates
+from adapters.reconciler import Reconciler
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
@@ -27,6 +29,7 @@ from adapters.tenant_room import TenantRoom
 from adapters.tenant_slots import TenantSlots
 from adapters.tenant_views import TenantViews
 from adapters.ticket_store import TicketStore
+from adapters.view_projector import ViewProjector
 from adapters.views import Views
 from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
@@ -131,6 +134,20 @@ def connected() -> TenantRoom:
 def objects() -> Objects:
     """The bucket."""
     return Objects(aws.s3(), settings().payload_bucket)
+
+
+@cache
+def projector() -> ViewProjector:
+    """What keeps the requests, audit and metrics views."""
+    return ViewProjector(events(), views(), work_tokens(), quarantine(), CLOCK, settings().queue_shards)
+
+
+@cache
+def patrol() -> Patrol:
+    """What finds requests whose views are behind."""
+    here = settings()
+    reconciler = Reconciler(events(), views(), projector(), CLOCK)
+    return Patrol(_dynamodb(), here.events_table, here.metrics_table, request_view().queue, reconciler)
 
 
 @cache

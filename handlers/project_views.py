@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.presence_projector import PresenceProjector
 from adapters.stream_records import Record, partial_batch_response, table_of
-from adapters.view_projector import Outcome, ViewProjector
+from adapters.view_projector import Outcome
 from handlers import bootstrap
 from handlers.settings import settings
 from projections import histogram, metrics
@@ -36,20 +36,8 @@ def _tell_operators(outcome: Outcome) -> None:
 
 def _project(records: Sequence[Record]) -> Outcome:
     if table_of(records[0]) == settings().events_table:
-        return _requests().project(records)
+        return bootstrap.projector().project(records)
     return _presence().project(records)
-
-
-@cache
-def _requests() -> ViewProjector:
-    return ViewProjector(
-        bootstrap.events(),
-        bootstrap.views(),
-        bootstrap.work_tokens(),
-        bootstrap.quarantine(),
-        bootstrap.CLOCK,
-        settings().queue_shards,
-    )
 
 
 @cache

@@ -30,10 +30,12 @@ def request_for(identity: Identity, request_id: str, scope: str = TENANT_READ) -
 
 
 def get(frame: protocol.Get, identity: Identity) -> protocol.Request:
-    """A request as it is, or as it was at a version."""
+    """A request as it is, or as it was at a version or at an instant."""
     head = request_for(identity, frame.request_id)
     if frame.at_version is not None:
         head = Head.of(bootstrap.events().get(head.request_id, frame.at_version))
+    elif frame.at is not None:
+        head = Head.of(bootstrap.events().at(head.request_id, frame.at))
     result, reference = bootstrap.queue().result(head)
     return protocol.Request(
         id=frame.id,
@@ -132,7 +134,7 @@ def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage
     if frame.day is None:
         raise InvalidFrame("either day or request_id")
     views = bootstrap.tenant_views(identity.tenant_id)
-    items, cursor = views.audit_page(frame.day, frame.limit, frame.cursor)
+    items, cursor = views.audit_page(frame.day, frame.limit, frame.cursor, frame.user_id)
     return protocol.AuditPage(id=frame.id, items=items, cursor=cursor)
 
 

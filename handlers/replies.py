@@ -17,7 +17,7 @@ from domain.identity import TENANT_WRITE, Identity
 from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame, client_frame
 from domain.recorded import Head
 from domain.subscription import authorized_topic, request_topic, subscription
-from handlers import bootstrap, limits, readings, topics
+from handlers import bootstrap, explaining, limits, readings, topics
 from handlers.refusals import refusal
 
 
@@ -57,6 +57,8 @@ class Replies:
                 return _ack(frame.id, head)
             case protocol.Get():
                 return readings.get(frame, self._identity)
+            case protocol.Explain():
+                return explaining.explain(frame, self._identity)
             case protocol.History():
                 return readings.history(frame, self._identity)
             case protocol.List():

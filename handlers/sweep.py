@@ -15,6 +15,9 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noq
     bootstrap.logger().info("swept", extra=swept)
     for name, value in swept.items():
         bootstrap.count("".join(word.capitalize() for word in name.split("_")), value)
+    reconciled = bootstrap.patrol().walk()
+    bootstrap.logger().info("patrolled", extra=asdict(reconciled))
+    bootstrap.count("ViewsRepaired", reconciled.repaired)
     return swept
 
 

@@ -121,4 +121,5 @@ def progress(stack: Operated, table: str, what: str, done: int, console: Console
 
 
 def pause() -> None:
+    """Let what is on its way arrive."""
     time.sleep(PAUSE.total_seconds())

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from client import cli
 from tools.arguments import add_capture, add_replay
+from tools.arguments_operators import add_audit, add_rebuild, add_reconcile
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code."""
-    return cli.main(arguments, (add_replay, add_capture))
+    return cli.main(arguments, (add_replay, add_capture, add_rebuild, add_reconcile, add_audit))
 
 
 if __name__ == "__main__":

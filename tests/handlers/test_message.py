@@ -239,6 +239,47 @@ def test_the_gauges_of_a_row_are_those_at_its_end(connect: Connect, project: Pro
     assert reader.say("metrics", **days, resolution="day")["rows"][-1]["queued"] == 2
 
 
+def test_a_request_is_told_as_it_was_at_an_instant(connect: Connect, clock: FakeClock) -> None:
+    before = to_text(clock.now() - timedelta(milliseconds=1))
+    request_id = connect().submit()
+    then = to_text(clock.now())
+    clock.advance(60)
+    connect().say("cancel", request_id=request_id)
+    assert connect().say("get", request_id=request_id, at=then)["state"]["status"] == "PENDING"
+    assert connect().say("get", request_id=request_id, at=to_text(clock.now()))["state"]["status"] == "CANCELLED"
+    assert connect().say("get", request_id=request_id, at=before)["code"] == "NOT_FOUND"
+    assert connect().say("get", request_id=request_id, at=then, at_version=1)["code"] == "VALIDATION_ERROR"
+
+
+def test_an_explanation_says_why_a_request_is_where_it_is(connect: Connect, project: Project, clock: FakeClock) -> None:
+    client = connect()
+    first, second = client.submit(), client.submit(delay_s=60)
+    clock.advance(1)
+    third = client.submit()
+    project()
+    told = client.say("explain", request_id=third)
+    assert (told["type"], told["view_version"]) == ("explanation", 1)
+    assert told["why"].startswith("It waits for a worker; ")
+    assert told["position"] >= 1
+    assert [watcher["topic"] for watcher in told["watchers"]] == [f"request#{third}"]
+    assert client.say("explain", request_id=second)["why"].startswith("It waits until ")
+    client.say("cancel", request_id=first)
+    ended = client.say("explain", request_id=first)
+    assert ended["why"].startswith("It ended as CANCELLED at ")
+    assert connect("eve").say("explain", request_id=first)["code"] == "FORBIDDEN"
+
+
+def test_the_audit_of_a_day_may_be_one_users(connect: Connect, project: Project, clock: FakeClock) -> None:
+    for user in ("ann", "bob", "ann"):
+        connect(user).submit()
+    project()
+    reader, day = connect("eve", "tenant:read"), clock.now().date().isoformat()
+    first = reader.say("audit", day=day, user_id="ann", limit=1)
+    rest = reader.say("audit", day=day, user_id="ann", cursor=first["cursor"])
+    assert [entry["user_id"] for entry in first["items"] + rest["items"]] == ["ann", "ann"]
+    assert reader.say("audit", request_id="r-1", user_id="ann")["code"] == "VALIDATION_ERROR"
+
+
 def test_more_rows_of_a_resolution_than_a_frame_holds_are_refused(
     connect: Connect, project: Project, clock: FakeClock
 ) -> None:

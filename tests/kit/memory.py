@@ -46,6 +46,15 @@ class MemoryEventStore(EventStore):
         except KeyError as exc:
             raise NotFound(request_id=request_id, version=version) from exc
 
+    def at(self, request_id: str, instant: datetime) -> RecordedEvent:
+        """The newest event at an instant; NotFound before the first."""
+        require_request_id(request_id)
+        log = self._logs.get(request_id, {})
+        past = [version for version, event in log.items() if event.at <= to_text(instant)]
+        if not past:
+            raise NotFound(request_id=request_id)
+        return log[max(past)]
+
     def read(self, request_id: str, after: int = 0, limit: int | None = None) -> Iterator[RecordedEvent]:
         """The events after a version in order, at most limit of them."""
         require_request_id(request_id)

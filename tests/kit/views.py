@@ -76,6 +76,8 @@ def metrics_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) 
     found: dict[tuple[str, str], Counter[str]] = {}
     kept: dict[tuple[str, str], int] = {}
     for row in map(from_item, aws.rows("Metrics")):
+        if row["scope"] == "=patrol":
+            continue
         key = (re.sub(r"^\d~", "", row.pop("scope")), row.pop("minute"))
         kept[key] = row.pop("expires_at", 0)
         found.setdefault(key, Counter()).update({name: n for name, n in row.items() if name not in PRESENCE_COUNTS})

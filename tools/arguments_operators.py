@@ -1,0 +1,82 @@
+"""The operators' part of the command line: what talks to a stack's tables directly."""
+
+import argparse
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from client.arguments import instant, positive
+
+# Written out, for these names must be known before anything slow is imported; a test compares them.
+VIEWS: Final = ("requests", "audit", "metrics", "gauges")
+FORMATS: Final = ("jsonl", "csv")
+SHADOWS: Final = Path(".local") / "rebuild"
+
+
+def add_rebuild(commands: Any) -> None:
+    """`streamer rebuild VIEW`."""
+    command = _command(commands, "rebuild", "make a view anew from the log beside the live one, and compare them")
+    command.add_argument("view", choices=VIEWS, metavar="VIEW", help=", ".join(VIEWS))
+    command.add_argument("--tenant", help="of this tenant only")
+    command.add_argument("--since", type=instant, metavar="INSTANT", help="compare nothing before it")
+    command.add_argument("--until", type=instant, metavar="INSTANT", help="compare counts up to it; 2 minutes ago")
+    command.add_argument("--switch", action="store_true", help="make the live rows that differ what the log says")
+    command.add_argument("--fresh", action="store_true", help="start anew where one was interrupted")
+    command.set_defaults(run=_rebuild)
+
+
+def add_reconcile(commands: Any) -> None:
+    """`streamer reconcile`."""
+    command = _command(commands, "reconcile", "find requests whose views are behind the log, and bring them up")
+    command.add_argument("--tenant", help="of this tenant only")
+    command.set_defaults(run=_reconcile)
+
+
+def add_audit(commands: Any) -> None:
+    """`streamer audit verify` and `streamer audit export`, beside `streamer audit`."""
+    audit = commands.choices["audit"]
+    kinds = audit.add_subparsers(dest="what", metavar="verify|export", title="for operators, from the tables")
+    verify = _command(kinds, "verify", "check every hash chain, and the log against the audit view")
+    verify.add_argument("--tenant", help="of this tenant only")
+    verify.set_defaults(run=_verify)
+    export = _command(kinds, "export", "write a tenant's audit trail")
+    export.add_argument("--tenant", required=True)
+    export.add_argument("--user", help="of this user only")
+    export.add_argument("--from", dest="first", type=date.fromisoformat, metavar="YYYY-MM-DD", help="today, in UTC")
+    export.add_argument("--to", dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the same day")
+    export.add_argument("--format", dest="form", choices=FORMATS, default="jsonl", help="jsonl, unless told")
+    export.add_argument("--out", type=Path, metavar="FILE", help="standard output, unless told")
+    export.set_defaults(run=_export)
+
+
+def _command(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=what, description=f"{what.capitalize()}.")
+    command.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
+    command.add_argument("--segments", type=positive, default=4, metavar="N", help="read the log N at a time; 4")
+    return command
+
+
+def _rebuild(asked: argparse.Namespace) -> int:
+    from tools import operators  # noqa: PLC0415 - slow to import
+
+    return operators.rebuild_view(asked)
+
+
+def _reconcile(asked: argparse.Namespace) -> int:
+    from tools import operators  # noqa: PLC0415 - likewise
+
+    return operators.reconcile_views(asked)
+
+
+def _verify(asked: argparse.Namespace) -> int:
+    from tools import operators  # noqa: PLC0415 - likewise
+
+    return operators.verify_audit(asked)
+
+
+def _export(asked: argparse.Namespace) -> int:
+    from tools import operators  # noqa: PLC0415 - likewise
+
+    asked.first = asked.first or datetime.now(UTC).date()
+    asked.last = asked.last or asked.first
+    return operators.export_audit(asked)

@@ -1,0 +1,76 @@
+"""What the operators' commands do: the stack found, the work done, the exit code."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from adapters.clock import Clock
+from domain.errors import Unavailable
+from tools.arguments_operators import SHADOWS
+from tools.export import export
+from tools.operated import Operated, operated
+from tools.rebuild import Asked, rebuild, show
+from tools.reconcile import reconcile
+from tools.verify import verify
+
+NOT_CONNECTED: Final = 3
+
+
+def rebuild_view(asked: argparse.Namespace) -> int:
+    """`streamer rebuild`: 1 if anything differs and was not mended."""
+    wanted = Asked(
+        asked.view, asked.tenant, asked.since, asked.until, asked.segments, switch=asked.switch, fresh=asked.fresh
+    )
+
+    def run(stack: Operated, console: Console) -> int:
+        return show(wanted, rebuild(stack, wanted, SHADOWS, Clock(), console), Console(highlight=False))
+
+    return _on_stack(asked.stack, run)
+
+
+def reconcile_views(asked: argparse.Namespace) -> int:
+    """`streamer reconcile`: 1 if anything is still behind or unreadable."""
+
+    def run(stack: Operated, console: Console) -> int:
+        found = reconcile(stack, asked.tenant, asked.segments, Clock(), console)
+        return 1 if found.unreadable or found.repaired < found.behind else 0
+
+    return _on_stack(asked.stack, run)
+
+
+def verify_audit(asked: argparse.Namespace) -> int:
+    """`streamer audit verify`: 1 if anything is wrong."""
+
+    def run(stack: Operated, console: Console) -> int:
+        return 1 if verify(stack, asked.tenant, asked.segments, SHADOWS, Clock(), console) else 0
+
+    return _on_stack(asked.stack, run)
+
+
+def export_audit(asked: argparse.Namespace) -> int:
+    """`streamer audit export`."""
+
+    def run(stack: Operated, console: Console) -> int:
+        with console.status("Writing the audit trail"):
+            count = export(stack, asked.tenant, asked.first, asked.last, asked.user, asked.form, asked.out)
+        console.print(Text(f"{count} entries"))
+        return 0
+
+    return _on_stack(asked.stack, run)
+
+
+def _on_stack(name: str | None, run: Callable[[Operated, Console], int]) -> int:
+    console = Console(stderr=True, highlight=False)
+    stack = operated(name, Path.cwd())
+    try:
+        return run(stack, console)
+    except Unavailable as exc:
+        console.print(Text(f"streamer: {exc}; started again, it goes on where it was"), soft_wrap=True)
+        return NOT_CONNECTED
+    except OSError as exc:
+        console.print(Text(f"streamer: {exc}"), soft_wrap=True)
+        return 1
