@@ -1,7 +1,7 @@
 """The operators' part of the command line: what talks to a stack's tables directly."""
 
 import argparse
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,6 +77,4 @@ def _verify(asked: argparse.Namespace) -> int:
 def _export(asked: argparse.Namespace) -> int:
     from tools import operators  # noqa: PLC0415 - likewise
 
-    asked.first = asked.first or datetime.now(UTC).date()
-    asked.last = asked.last or asked.first
     return operators.export_audit(asked)

@@ -37,7 +37,7 @@ def mend(stack: Operated, found: Sequence[Difference], clock: Clock) -> Mended:
             behind = catch_up(stack, [difference.request_id or ""], clock)
             mended.mended += behind
             mended.left += 1 - behind
-        elif _rewrite(stack, difference):
+        elif difference.is_readable and _rewrite(stack, difference):
             mended.mended += 1
         else:
             mended.left += 1

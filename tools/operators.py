@@ -53,10 +53,11 @@ def verify_audit(asked: argparse.Namespace) -> int:
 
 def export_audit(asked: argparse.Namespace) -> int:
     """`streamer audit export`."""
+    first = asked.first or Clock().now().date()
 
     def run(stack: Operated, console: Console) -> int:
         with console.status("Writing the audit trail"):
-            count = export(stack, asked.tenant, asked.first, asked.last, asked.user, asked.form, asked.out)
+            count = export(stack, asked.tenant, first, asked.last or first, asked.user, asked.form, asked.out)
         console.print(Text(f"{count} entries"))
         return 0
 

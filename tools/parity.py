@@ -30,7 +30,10 @@ _PRESENCE: Final = frozenset(presence.COUNTED.values())
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row that is not what the log says; `put`, `add` or neither (it must go) would make it so."""
+    """One row that is not what the log says; `put`, `add` or neither (it must go) would make it so.
+
+    Where no code can read the log, nothing would.
+    """
 
     view: str
     key: Key
@@ -39,6 +42,7 @@ class Difference:
     put: Row | None = None
     add: Mapping[str, int] = field(default_factory=dict)
     behind: bool = False
+    is_readable: bool = True
     request_id: str | None = None
 
 
@@ -136,7 +140,8 @@ def _request(stack: Operated, plan: Plan, period: Period, key: Key) -> Differenc
         if log and is_over(epoch_seconds(log[-1].snapshot().expires_at), plan.now):
             return None
     except Undecodable as exc:
-        return Difference(plan.view, key, f"no code can read its log: {exc}", live, request_id=request_id)
+        what = f"no code can read its log: {exc}"
+        return Difference(plan.view, key, what, live, is_readable=False, request_id=request_id)
     if not log:
         gone = live is None or is_over(int(live["expires_at"] or 0), plan.now)
         return None if gone else Difference(plan.view, key, "it has no log", live, request_id=request_id)
@@ -159,8 +164,12 @@ def _entry(stack: Operated, plan: Plan, period: Period, key: Key) -> Difference 
     if period.since is not None and at < to_text(period.since):
         return None
     live = _live(stack, View.AUDIT, {"day": day, "entry": entry})
-    log = list(stack.events.read(request_id))
     about = f"{request_id} version {int(version)}"
+    try:
+        log = list(stack.events.read(request_id))
+    except Undecodable as exc:
+        what = f"{about}: no code can read its log: {exc}"
+        return Difference(plan.view, key, what, live, is_readable=False, request_id=request_id)
     if not log or is_over(epoch_seconds(log[-1].snapshot().expires_at), plan.now):
         missing = live is not None and not log and _must_have_log(stack, plan, request_id, at)
         return Difference(plan.view, key, f"{about}: its log is gone", live, request_id=request_id) if missing else None

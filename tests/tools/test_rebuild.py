@@ -160,6 +160,23 @@ def test_a_row_without_a_log_is_named_and_goes(world: World, made_anew: Callable
     assert world.differences() == []
 
 
+@pytest.mark.parametrize("view", ["requests", "audit"])
+def test_the_rows_of_a_log_that_no_code_can_read_are_named_and_left(
+    world: World, made_anew: Callable[..., Report], view: str
+) -> None:
+    _told(world)
+    event = next(row for row in world.aws.rows("Events") if row["type"]["S"] == "RequestCompleted")
+    world.aws.dynamodb.put_item(TableName=world.aws.tables["Events"], Item={**event, "at": {"S": "once"}})
+    rows = {name: sorted(world.aws.rows(name), key=repr) for name in ("Requests", "Audit")}
+
+    report = made_anew(view, switch=True)
+
+    assert report.mended is not None
+    assert report.mended.left == len(report.differences) > 0
+    assert all("no code can read its log" in one.what for one in report.differences)
+    assert {name: sorted(world.aws.rows(name), key=repr) for name in rows} == rows
+
+
 @pytest.mark.parametrize("change", ["altered", "removed", "made up"])
 def test_an_entry_of_the_audit_that_is_not_what_the_log_says_is_named_and_mended(
     world: World, made_anew: Callable[..., Report], change: str
