@@ -10,7 +10,6 @@ from adapters.aws import CONDITION_FAILED, code_of, translated
 from adapters.clock import Clock
 from adapters.items import to_item
 from domain.errors import NotFound, Undecodable
-from projections import metrics
 from projections.gauges import NOW
 from projections.intents import Add, View
 from tools.building import REQUESTS
@@ -61,10 +60,8 @@ def catch_up(stack: Operated, request_ids: Iterable[str], clock: Clock) -> int:
 def _add(stack: Operated, difference: Difference) -> None:
     """Add what is missing or too much: that commutes with what the traffic adds, and happens once or not at all."""
     scope, minute = difference.key
-    if minute == NOW:
-        intent = Add(View.METRICS, {"scope": scope, "minute": minute}, difference.add)
-    else:
-        intent = metrics.add(scope, minute, difference.add)
+    attributes: Any = {} if minute == NOW else difference.put or {}
+    intent = Add(View.METRICS, {"scope": scope, "minute": minute}, difference.add, attributes)
     stack.views.commit([intent])
 
 

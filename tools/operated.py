@@ -64,14 +64,15 @@ class Operated:
 def operated(name: str | None, start: Path) -> Operated:
     """The stack of that name on AWS, or without a name the one that runs on this machine."""
     if name is not None:
-        return _described(name, boto3.Session(), None)
+        return described(name, boto3.Session(), None)
     stack = local_stack(start)
     if stack.endpoint_url is None:
         raise StackNotFound("it does not say where its tables are", directory=start)
-    return _described(STACK_NAME, session(), stack.endpoint_url)
+    return described(STACK_NAME, session(), stack.endpoint_url)
 
 
-def _described(name: str, aws: boto3.Session, endpoint_url: str | None) -> Operated:
+def described(name: str, aws: boto3.Session, endpoint_url: str | None) -> Operated:
+    """The stack as CloudFormation describes it."""
     try:
         cloudformation = aws.client("cloudformation", endpoint_url=endpoint_url)
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]

@@ -1,6 +1,7 @@
 """What the operators' commands do: the stack found, the work done, the exit code."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -11,17 +12,22 @@ from rich.text import Text
 from adapters.clock import Clock
 from domain.errors import Unavailable
 from tools.arguments_operators import SHADOWS
+from tools.building import NAMES
 from tools.export import export
 from tools.operated import Operated, operated
 from tools.rebuild import Asked, rebuild, show
 from tools.reconcile import reconcile
 from tools.verify import verify
 
+USAGE: Final = 2
 NOT_CONNECTED: Final = 3
 
 
 def rebuild_view(asked: argparse.Namespace) -> int:
     """`streamer rebuild`: 1 if anything differs and was not mended."""
+    if asked.view not in NAMES:
+        print(f"streamer: no view {asked.view}; there are {', '.join(NAMES)}", file=sys.stderr)
+        return USAGE
     wanted = Asked(
         asked.view, asked.tenant, asked.since, asked.until, asked.segments, switch=asked.switch, fresh=asked.fresh
     )

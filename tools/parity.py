@@ -30,7 +30,7 @@ _PRESENCE: Final = frozenset(presence.COUNTED.values())
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row that is not what the log says; `put`, `add` or neither (it must go) would make it so.
+    """One row that is not what the log says; `put`, `add` (with `put` beside it) or neither (it must go) would mend it.
 
     Where no code can read the log, nothing would.
     """
@@ -106,10 +106,18 @@ def cut_off(stack: Operated, plan: Plan, shadow: Shadow) -> Iterator[Difference]
         for row in rows:
             request_id, version = str(row["request_id"]), int(row["version"])
             if known[request_id].cursor.version < version:
-                end = max((event.version for event in stack.events.read(request_id)), default=0)
-                if end < version:
+                end = _end(stack, request_id)
+                if end is not None and end < version:
                     what = f"{request_id} version {end + 1}: missing from the log, the view has seen version {version}"
                     yield Difference("log", (request_id,), what, request_id=request_id)
+
+
+def _end(stack: Operated, request_id: str) -> int | None:
+    """The version at which a log ends; None when no code can read it, which its chain tells already."""
+    try:
+        return stack.events.head(request_id).version
+    except Undecodable:
+        return None
 
 
 def _is_of(plan: Plan, table: View, row: Row) -> bool:
@@ -230,7 +238,7 @@ def _counts(stack: Operated, plan: Plan, period: Period, shadow: Shadow) -> Iter
         delta = {name: count for name, count in delta.items() if count}
         if delta:
             what = ", ".join(f"{name} {live.get(name, 0)}, not {log.get(name, 0)}" for name in delta)
-            yield Difference(plan.view, key, what, add=delta)
+            yield Difference(plan.view, key, what, put=shadow.attributes(key), add=delta)
 
 
 def _as_add(row: Row) -> Add:

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS requests
     (request_id TEXT PRIMARY KEY, version INTEGER, status TEXT, counted INTEGER, hash TEXT, broken INTEGER)
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, request_id TEXT, content TEXT, seen INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attributes (key TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counts
     (side TEXT, key TEXT, name TEXT, value INTEGER, PRIMARY KEY (key, name, side)) WITHOUT ROWID;
 """
@@ -108,6 +109,7 @@ class Shadow:
                 cursor.executemany(_KNOW, (_row(name, one) for name, one in change.known.items()))
                 self._put(cursor, change.puts)
                 cursor.executemany(_ADD, _sums("log", change.adds))
+                cursor.executemany(_DESCRIBE, _described(change.adds))
                 cursor.execute(_REACH, at)
             except BaseException:
                 cursor.execute("ROLLBACK")
@@ -137,6 +139,12 @@ class Shadow:
             rows.setdefault(key, ({}, {}))[side == "live"][name] = value
         for key, (log, live) in rows.items():
             yield tuple(exact_json.decode(key)), log, live
+
+    def attributes(self, key: Key) -> Row:
+        """What a row of counts has beside its counts, as the log says."""
+        with self._lock:
+            row = self._file.execute("SELECT content FROM attributes WHERE key = ?", (_text(key),)).fetchone()
+        return dict(exact_json.decode(row[0])) if row else {}
 
     def see(self, rows: Sequence[tuple[Key, Row]]) -> list[Key]:
         """Note that the live view has these rows; the keys of those that are other rows here, or none."""
@@ -192,6 +200,7 @@ _KNOW: Final = "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?)"
 _ADD: Final = (
     "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT (key, name, side) DO UPDATE SET value = value + excluded.value"
 )
+_DESCRIBE: Final = "INSERT OR IGNORE INTO attributes VALUES (?, ?)"
 _REACH: Final = (
     "INSERT INTO segments VALUES (?, ?, ?, ?) ON CONFLICT (segment) "
     "DO UPDATE SET place = excluded.place, done = excluded.done, events = events + excluded.events"
@@ -214,6 +223,11 @@ def _known(row: tuple[Any, ...]) -> Known:
 def _row(request_id: str, known: Known) -> tuple[Any, ...]:
     cursor = known.cursor
     return request_id, cursor.version, cursor.status, cursor.counted, known.hash, known.broken
+
+
+def _described(adds: Iterable[Add]) -> Iterator[tuple[str, str]]:
+    rows = {tuple(intent.key.values()): intent.attributes for intent in adds}
+    return ((_text(key), _content(attributes)) for key, attributes in rows.items())
 
 
 def _sums(side: str, adds: Iterable[Add]) -> Iterator[tuple[str, str, str, int]]:

@@ -1,6 +1,7 @@
 """Logs as each schema version stored them, read by today's code. A history is added once and never edited."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,3 +61,9 @@ def test_every_schema_version_has_a_history_of_its_own() -> None:
 def test_every_type_of_event_is_in_a_history_of_todays_schema() -> None:
     today = [recorded for path in HISTORIES for recorded in load(path)[0] if recorded.schema == SCHEMA]
     assert {recorded.type for recorded in today} == set(EVENTS)
+
+
+def test_a_history_that_was_recorded_is_never_edited() -> None:
+    folder = HISTORIES[0].parent
+    recorded = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.json")} == recorded
