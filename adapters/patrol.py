@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
 from adapters.items import from_item, to_item
-from adapters.queue_index import QueueIndex
 from adapters.reconciler import Reconciled, Reconciler
+from adapters.status_index import StatusIndex
 from domain.state import Status
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class Patrol:
         client: "DynamoDBClient",
         events_table: str,
         metrics_table: str,
-        queue: QueueIndex,
+        statuses: StatusIndex,
         reconciler: Reconciler,
     ) -> None:
         self._client = client
         self._events = events_table
         self._metrics = metrics_table
-        self._queue = queue
+        self._statuses = statuses
         self._reconciler = reconciler
 
     def walk(self) -> Reconciled:
@@ -53,7 +53,7 @@ class Patrol:
 
     def _front(self, reconciled: Reconciled) -> None:
         for status in (Status.PENDING, Status.PROCESSING, Status.RETRYING):
-            entries, _ = self._queue.in_status(status, FRONT, None)
+            entries, _ = self._statuses.in_status(status, FRONT, None)
             self._reconciler.check([entry.request_id for entry in entries], reconciled)
 
     def _place(self) -> Any:

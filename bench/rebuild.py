@@ -1,6 +1,7 @@
 """How fast a view is made anew, and how that grows: `python -m bench.rebuild [EVENTS …]`, on DynamoDB Local.
 
-Prints a line for each size and view: events a second of time, and of this process's own work (the comparison too), and the process's largest memory until then. Logs are of 13
+Prints a line for each size and view: events a second of time, and of this process's own work (with the comparison),
+and the process's largest memory until then. Logs are of 13
 events each (submitted, started, ten times progress, completed), made by the domain and written straight to the tables;
 the live views are written by the projector, so that the comparison has something to compare.
 """
@@ -108,9 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     sizes = sorted(parser.parse_args(arguments).events)
     clock = Clock()
     differences = 0
-    print(
-        f"{'events':>8}  {'view':8}  {'events/s':>9}  {'per CPU s':>9}  {'read in':>8}  {'compared':>8}  {'peak MB':>7}  differences"
-    )
+    print(" events  view       events/s  per CPU s   read in  compared  peak MB  differences")
     with TemporaryDirectory() as name, dynamodb_local.running(Path(name)) as endpoint_url:
         client = session().client("dynamodb", endpoint_url=endpoint_url, config=PATIENT)
         tables = ensure(client, "bench", time_to_live=False)
@@ -122,8 +121,10 @@ def main(arguments: list[str] | None = None) -> int:
             there = requests
             for one in measure(stack, clock, Path(name)):
                 differences += one.differences
-                figures = f"{one.per_second:>9,.0f}  {one.per_cpu_second:>9,.0f}  {one.seconds:>6.1f} s  {one.compared_in:>6.1f} s  {one.peak_mb:>7.0f}"
-                print(f"{one.events:>8,}  {one.view:8}  {figures}  {one.differences}", flush=True)
+                rates = f"{one.per_second:>9,.0f}  {one.per_cpu_second:>9,.0f}"
+                times = f"{one.seconds:>6.1f} s  {one.compared_in:>6.1f} s"
+                figures = f"{rates}  {times}  {one.peak_mb:>7.0f}"
+                print(f"{one.events:>7,}  {one.view:8}  {figures}  {one.differences}", flush=True)
     return 1 if differences else 0
 
 

@@ -147,7 +147,7 @@ def patrol() -> Patrol:
     """What finds requests whose views are behind."""
     here = settings()
     reconciler = Reconciler(events(), views(), projector(), CLOCK)
-    return Patrol(_dynamodb(), here.events_table, here.metrics_table, request_view().queue, reconciler)
+    return Patrol(_dynamodb(), here.events_table, here.metrics_table, request_view().statuses, reconciler)
 
 
 @cache
