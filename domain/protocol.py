@@ -97,18 +97,7 @@ FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it
 FRAME_TARGET: Final = 32 * 1024  # bytes; API Gateway bills in steps of this
 
 AnyClientFrame = (
-    Submit
-    | SubmitBatch
-    | Subscribe
-    | Unsubscribe
-    | Cancel
-    | Get
-    | Explain
-    | History
-    | List
-    | Metrics
-    | Audit
-    | Ping
+    Submit | SubmitBatch | Subscribe | Unsubscribe | Cancel | Get | Explain | History | List | Metrics | Audit | Ping
 )
 _CLIENT_FRAME: Final[TypeAdapter[AnyClientFrame]] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
