@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from adapters.items import to_item
+from domain.commands import Start
 from domain.instant import to_text
 from handlers import bootstrap
 from handlers import connect as connect_handler
@@ -122,6 +124,23 @@ def test_a_submit_beyond_what_may_wait_is_refused_and_not_stored(
     set_gauge(aws, tenant, queued=99)
     clock.advance(1)
     assert ann.say("submit", action="echo_async", idempotency_key="k")["type"] == "ack"
+
+
+def test_a_full_queue_has_room_again_as_soon_as_one_of_its_requests_runs(
+    connect: Connect, limited: Limited, clock: FakeClock, project: Callable[[], None]
+) -> None:
+    limited(tenant_queue_depth=5)
+    ann = connect()
+    waiting = [ann.submit() for _ in range(5)]
+    project()
+    clock.advance(1)
+    assert ann.say("submit", action="echo_async")["details"] == {"limit": "queue", "most": 5}
+    head = bootstrap.queue().get(waiting[0])
+    start = Start(now=clock.now(), worker_id="w", lease_until=clock.now() + timedelta(seconds=30))
+    bootstrap.queue().execute(start, head)
+    project()
+    clock.advance(1)
+    assert ann.say("submit", action="echo_async")["type"] == "ack"
 
 
 def test_what_the_limits_cost_in_calls(connect: Connect, aws: Aws, clock: FakeClock) -> None:

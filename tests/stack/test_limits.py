@@ -3,15 +3,16 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import websockets
 
-from client import StreamerClient
+from client import Backoff, Handle, RateLimited, StreamerClient
 from client.tokens import make_token
+from domain.state import Status
 from local.stack import Stack, running
 
 NUMBERS = itertools.count(1)
@@ -63,3 +64,28 @@ async def test_a_socket_that_floods_is_told_when_to_come_again_and_stays_open(na
         assert 1 <= told["retry_after_ms"] <= 1000 / PER_SECOND
         await socket.send('{"type":"ping","id":"alive"}')
         assert json.loads(await socket.recv())["type"] == "pong"
+
+
+async def test_a_queue_that_is_full_takes_nothing_in_until_something_leaves_it(narrow: Stack, token: str) -> None:
+    async with StreamerClient(narrow.ws_url, token=token, backoff=Backoff(tries=3)) as client:
+        waiting, refused = await submitted_until_refused(client)
+        assert refused.details == {"limit": "queue", "most": DEPTH}
+        assert len(waiting) >= DEPTH
+        stored: Sequence[Any] = []
+        while len(stored) < len(waiting):  # the view is behind the log
+            stored = await client.list(limit=200)
+        assert {row["request_id"] for row in stored} == {handle.request_id for handle in waiting}
+        for handle in waiting:
+            assert (await handle.cancel()).status is Status.CANCELLED
+    async with StreamerClient(narrow.ws_url, token=token) as client:
+        assert await client.call("echo_async", "room again") == "room again"
+
+
+async def submitted_until_refused(client: StreamerClient) -> tuple[list[Handle], RateLimited]:
+    """The requests that were taken in, none of which runs soon, and the refusal that followed."""
+    taken_in: list[Handle] = []
+    while True:
+        try:
+            taken_in.append(await client.submit("echo_async", len(taken_in), delay_s=3600))
+        except RateLimited as refused:
+            return taken_in, refused
