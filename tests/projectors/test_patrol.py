@@ -27,7 +27,7 @@ def test_requests_that_no_view_has_are_found_counted_and_woken(world: World, pat
 
     assert (walked.behind, walked.repaired, walked.unreadable) == (len(told), len(told), 0)
     assert world.differences() == []
-    assert f'{{"request_id":"{told[0]}"}}' in world.aws.tokens()
+    assert any(told[0] in token for token in world.aws.tokens())
     assert patrol.walk().behind == 0
 
 

@@ -147,7 +147,7 @@ def test_rows_that_are_missing_or_behind_are_brought_up_with_their_counts(
 
     assert world.differences() == []
     assert [made_anew(view).differences for view in VIEWS] == [[]] * len(VIEWS)
-    assert f'{{"request_id":"{missing}"}}' in world.aws.tokens()
+    assert any(missing in token for token in world.aws.tokens())
     assert stack.views.cursors([moving])[moving].version == 2
 
 
