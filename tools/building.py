@@ -98,9 +98,18 @@ def _change(stack: Operated, plan: Plan, shadow: Shadow, rows: Sequence[Mapping[
             if events and not is_over(epoch_seconds(events[-1].snapshot().expires_at), plan.now):
                 _take(change, plan, before, events, stack.shards)
         except Undecodable:
-            version = int(piece[0]["version"]["N"])
-            change.known[request_id] = Known(before.cursor, before.hash, before.broken or version)
+            change.known[request_id] = Known(before.cursor, before.hash, before.broken or _unreadable(piece))
     return change
+
+
+def _unreadable(piece: Sequence[Mapping[str, Any]]) -> int:
+    """The version of the first row that no code can read; of a piece whose rows can be, the first one's."""
+    for row in piece:
+        try:
+            from_row(row).event()
+        except Undecodable:
+            return int(row["version"]["N"])
+    return int(piece[0]["version"]["N"])
 
 
 def _following(stack: Operated, cursor: Cursor, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 TABLES: Final = ("Events", "Requests", "Connections", "Subscriptions", "Audit", "Metrics")
-_SHARDS: Final = 4  # the template's default
+_SHARDS: Final = 1  # the template's default
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,4 +16,4 @@ def world() -> Iterator[World]:
 def stack(world: World) -> Operated:
     """The world as an operator's command sees it."""
     aws = world.aws
-    return Operated("world", aws.dynamodb, aws.sqs, aws.tables, aws.queue_url)
+    return Operated("world", aws.dynamodb, aws.sqs, aws.tables, aws.queue_url, int(aws.environment["QUEUE_SHARDS"]))

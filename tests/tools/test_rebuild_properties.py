@@ -69,7 +69,7 @@ def _move(world: World, request_id: str, what: str, chance: random.Random) -> No
 def differences(world: World, directory: Path) -> list[str]:
     """Where any view differs from the one made anew."""
     aws = world.aws
-    stack = Operated("world", aws.dynamodb, aws.sqs, aws.tables, aws.queue_url)
+    stack = Operated("world", aws.dynamodb, aws.sqs, aws.tables, aws.queue_url, int(aws.environment["QUEUE_SHARDS"]))
     asked = [Asked(view, until=world.clock.now() + timedelta(minutes=2), segments=2) for view in building.NAMES]
     reports = [rebuild.rebuild(stack, one, directory, world.clock, QUIET) for one in asked]
     return [f"{one.view} {one.key}: {one.what}" for report in reports for one in report.differences]
