@@ -8,13 +8,13 @@ from pydantic import BaseModel
 
 from actions.outcomes import Cancelled, Permanent, Retry, Stopped
 from actions.registry import Action
-from domain import exact_json
-from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected
+from domain.errors import DeadlineExceeded, ErrorCode, InvalidValue, Rejected
 from domain.events import Failure
+from domain.validity import LARGEST_JSON, LONGEST_ERROR, as_text, require_json
 
 PERMANENT: Final = "ACTION_FAILED"
 RETRY: Final = "ACTION_RETRY"
-LONGEST_MESSAGE: Final = 1000  # characters
+LONGEST_MESSAGE: Final = LONGEST_ERROR  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,14 @@ class Ended:
 
 
 def returned(result: Any) -> Ended:
-    """The end of an attempt whose action returned; Permanent when what it returned is not JSON."""
+    """The end of an attempt whose action returned.
+
+    Errors: Permanent when what it returned is not JSON, PayloadTooLarge when it is too much to keep.
+    """
     value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
     try:
-        exact_json.encode(value)
-        exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
-    except InvalidJson as exc:
+        require_json("result", value, LARGEST_JSON)
+    except InvalidValue as exc:
         raise Permanent("The action's result is not JSON") from exc
     return Ended(result=value)
 
@@ -70,4 +72,4 @@ def _failure(code: str, told: str) -> Failure:
 
 def _told(text: str) -> str:
     """What an action tells its user, as text that an event and a push can carry."""
-    return text[:LONGEST_MESSAGE].encode(errors="replace").decode()
+    return as_text(text, LONGEST_MESSAGE)

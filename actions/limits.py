@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from domain import exact_json
+from domain import exact_json, validity
 from domain.errors import InvalidValue, PayloadTooLarge
 
-MESSAGE_LIMIT: Final = 256  # characters; more is cut
-CHUNK_LIMIT: Final = 16 * 1024  # bytes of JSON: what a push can carry along with others
-DETAILS_LIMIT: Final = 1024  # bytes of JSON: they travel in the event and again in the state
-CHECKPOINT_LIMIT: Final = 512  # bytes of JSON: likewise, and in every event that follows
+MESSAGE_LIMIT: Final = validity.LONGEST_TEXT  # characters; more is cut
+CHUNK_LIMIT: Final = validity.CHUNK_LIMIT
+DETAILS_LIMIT: Final = validity.DETAILS_LIMIT
+CHECKPOINT_LIMIT: Final = validity.CHECKPOINT_LIMIT
 
 
 def settled(what: str, value: Any, limit: int) -> Any:

@@ -18,9 +18,9 @@ from actions.limits import CHUNK_LIMIT, DETAILS_LIMIT, MESSAGE_LIMIT, settled, s
 from actions.outcomes import Cancelled, Stopped, TakenOver
 from adapters.clock import Clock
 from adapters.request_queue import RequestQueue
-from domain import exact_json
 from domain.errors import AlreadyFinal, AttemptOver, Unavailable
 from domain.recorded import Head
+from domain.validity import as_text
 
 REPORT_INTERVAL_S: Final = 0.25
 OUTPUTS_WAITING: Final = 16  # at most, while the log is unavailable
@@ -64,8 +64,7 @@ class Attempt:
 
     def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far the work is; Stopped when nobody wants it any more."""
-        text = message[:MESSAGE_LIMIT] if message else None
-        exact_json.encode(text)
+        text = as_text(message, MESSAGE_LIMIT) if message else None
         told = settled("details", details or None, DETAILS_LIMIT)
         percent = min(100.0, max(0.0, float(percent)))
         with self._lock:

@@ -1,22 +1,32 @@
 """The connection store: the Connections table, one row for each open socket."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from adapters.aws import CONDITION_FAILED, code_of, translated
-from adapters.items import from_item, to_item
+from adapters.items import Row, to_item
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection
-from domain.errors import Conflict, InvalidValue, Undecodable
-from domain.instant import epoch_seconds, from_epoch, from_text, to_text
+from domain.errors import Conflict, Unavailable
+from domain.instant import epoch_seconds, passed_seconds, to_text
+from domain.validity import checked
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # A socket exists only once $connect has returned: a post that races it is told Gone, though nothing is.
 YOUNG: Final = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class Stale:
+    """How many stale connections were removed, and how many are left because their sockets could not be closed."""
+
+    deleted: int = 0
+    left: int = 0
 
 
 class ConnectionStore:
@@ -41,9 +51,17 @@ class ConnectionStore:
                     raise
                 # A repeat must not undo the activity that was noted since.
                 stored: Any = exc.response.get("Item", {})
-                if stored.get("connected_at", {}).get("S") != to_text(connection.connected_at):
-                    raise Conflict(connection_id=connection.connection_id) from exc
+                found = stored.get("connected_at", {}).get("S")
+                if found != to_text(connection.connected_at):
+                    raise Conflict(
+                        operation="save connection",
+                        table=self._table,
+                        connection_id=connection.connection_id,
+                        connected_at=to_text(connection.connected_at),
+                        found=found,
+                    ) from exc
 
+    @checked
     def get(self, connection_id: str, now: datetime) -> Connection | None:
         """The connection, unless it is not there or its row has expired."""
         with translated("get connection", table=self._table, connection_id=connection_id):
@@ -51,11 +69,13 @@ class ConnectionStore:
         connection = _from_row(row) if row else None
         return connection if connection and connection.expires_at > now else None
 
+    @checked
     def delete(self, connection_id: str) -> None:
         """Remove a connection; removing one that is not there changes nothing."""
         with translated("delete connection", table=self._table, connection_id=connection_id):
             self._client.delete_item(TableName=self._table, Key=_key(connection_id))
 
+    @checked
     def delete_gone(self, connection_id: str, now: datetime) -> bool:
         """Remove a connection that a post found gone, unless it is so young that its socket may still be opening.
 
@@ -76,6 +96,7 @@ class ConnectionStore:
                 return "Item" not in exc.response
         return True
 
+    @checked
     def record_activity(self, connection: Connection, now: datetime) -> None:
         """Note that the client is alive, at most once a minute; never makes a row."""
         if now - connection.last_active_at < ACTIVITY_INTERVAL:
@@ -97,23 +118,43 @@ class ConnectionStore:
                 if code_of(exc) != CONDITION_FAILED:
                     raise
 
+    @checked
     def list_by_user(self, tenant_id: str, user_id: str, now: datetime) -> Iterator[Connection]:
         """The live connections of a user."""
         return self._query("UserIndex", "user_key", f"{tenant_id}#{user_id}", now)
 
+    @checked
     def list_by_tenant(self, tenant_id: str, now: datetime) -> Iterator[Connection]:
         """The live connections of a tenant."""
         return self._query("TenantIndex", "tenant_id", tenant_id, now)
 
-    def ended(self, now: datetime) -> Iterator[Connection]:
-        """The connections that must have ended, or whose client was silent for a day. Reads the whole table."""
-        with translated("find ended connections", table=self._table):
+    @checked
+    def delete_stale(self, now: datetime, close: Callable[[str], None]) -> Stale:
+        """Remove the connections that must have ended, or whose client was silent for a day. Reads the whole table.
+
+        Each goes once `close` has closed its socket, for nothing would find the socket without the row: one that
+        cannot be closed now (Unavailable) keeps its row. Whatever else a row holds, it goes.
+        """
+        stale = Stale()
+        for connection_id in self._stale(now):
+            try:
+                close(connection_id)
+            except Unavailable:
+                stale.left += 1
+            else:
+                self.delete(connection_id)
+                stale.deleted += 1
+        return stale
+
+    def _stale(self, now: datetime) -> Iterator[str]:
+        with translated("find stale connections", table=self._table):
             for page in self._client.get_paginator("scan").paginate(
                 TableName=self._table,
                 FilterExpression="ends_at <= :now OR expires_at <= :epoch",
-                ExpressionAttributeValues={":now": {"S": to_text(now)}, ":epoch": {"N": str(epoch_seconds(now))}},
+                ProjectionExpression="connection_id",
+                ExpressionAttributeValues={":now": {"S": to_text(now)}, ":epoch": {"N": str(passed_seconds(now))}},
             ):
-                yield from map(_from_row, page["Items"])
+                yield from (row["connection_id"]["S"] for row in page["Items"])
 
     def _query(self, index: str, attribute: str, value: str, now: datetime) -> Iterator[Connection]:
         with translated("list connections", table=self._table, index=index):
@@ -122,7 +163,7 @@ class ConnectionStore:
                 IndexName=index,
                 KeyConditionExpression=f"{attribute} = :value",
                 FilterExpression="expires_at > :now",
-                ExpressionAttributeValues={":value": {"S": value}, ":now": {"N": str(epoch_seconds(now))}},
+                ExpressionAttributeValues={":value": {"S": value}, ":now": {"N": str(passed_seconds(now))}},
             ):
                 yield from map(_from_row, page["Items"])
 
@@ -148,19 +189,19 @@ def _to_row(connection: Connection) -> dict[str, Any]:
     )
 
 
-def _from_row(row: Any) -> Connection:
-    values = from_item(row)
-    try:
-        return Connection(
-            connection_id=values["connection_id"],
-            tenant_id=values["tenant_id"],
-            user_id=values["user_id"],
-            connected_at=from_text(values["connected_at"]),
-            last_active_at=from_text(values["last_active_at"]),
-            ends_at=from_text(values["ends_at"]),
-            expires_at=from_epoch(values["expires_at"]),
-            source_ip=values.get("source_ip", ""),
-            user_agent=values.get("user_agent", ""),
-        )
-    except (KeyError, TypeError, ValueError, InvalidValue) as exc:
-        raise Undecodable("no connection", connection_id=values.get("connection_id")) from exc
+def _from_row(item: Any) -> Connection:
+    row = Row(item, "connection_id")
+    return row.read(
+        "a connection",
+        lambda: Connection(
+            connection_id=row.text("connection_id"),
+            tenant_id=row.text("tenant_id"),
+            user_id=row.text("user_id"),
+            connected_at=row.instant("connected_at"),
+            last_active_at=row.instant("last_active_at"),
+            ends_at=row.instant("ends_at"),
+            expires_at=row.time_to_live("expires_at"),
+            source_ip=row.text_or_none("source_ip") or "",
+            user_agent=row.text_or_none("user_agent") or "",
+        ),
+    )

@@ -22,14 +22,16 @@ from adapters.aws import (
 )
 from adapters.backoff import Backoff
 from adapters.items import from_item, to_item
-from domain.errors import Conflict, NotFound, TenantFull, Unavailable, Undecodable
+from domain.errors import Conflict, NotFound, PayloadTooLarge, TenantFull, Unavailable, Undecodable
+from domain.events import SCHEMA
 from domain.instant import epoch_seconds, from_text, to_text
 from domain.recorded import Head, RecordedEvent
-from domain.validity import LONGEST_REQUEST_ID, require_id
+from domain.validity import KINDS, MAX_VERSION, checked, require_whole
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+LARGEST_EVENT: Final = 384 * 1024  # bytes: a row of DynamoDB has at most 400 KB, names and envelope among them
 _KINDS = {name: field.type for name, field in RecordedEvent.__dataclass_fields__.items()}
 _TRIES: Final = 8
 _BACKOFF: Final = Backoff()
@@ -49,7 +51,7 @@ class EventStore:
 
         Conflict when another writer's event is there; TenantFull when it starts an attempt and no slot is free.
         """
-        require_request_id(event.request_id)
+        require_event(event)
         put: Any = {
             "TableName": self._table,
             "Item": to_row(event),
@@ -68,11 +70,11 @@ class EventStore:
                     raise
                 found = stored.get("event_id", {}).get("S")
                 if found != event.event_id:
-                    raise Conflict(request_id=event.request_id, version=event.version, found=found) from exc
+                    raise conflict(event, found, self._table) from exc
 
+    @checked
     def newest(self, request_id: str) -> RecordedEvent | None:
         """The newest event of a request, read consistently; None when it has none."""
-        require_request_id(request_id)
         with translated("head", table=self._table, request_id=request_id):
             page = self._client.query(
                 TableName=self._table,
@@ -84,14 +86,15 @@ class EventStore:
             )
         return from_row(page["Items"][0]) if page["Items"] else None
 
+    @checked
     def head(self, request_id: str) -> Head:
         """Where the log of a request ends, read consistently; version 0 when there is none."""
         newest = self.newest(request_id)
         return Head.of(newest) if newest else Head(request_id)
 
+    @checked
     def get(self, request_id: str, version: int) -> RecordedEvent:
         """The event at a version; NotFound when there is none."""
-        require_request_id(request_id)
         with translated("get", table=self._table, request_id=request_id, version=version):
             row = self._client.get_item(
                 TableName=self._table,
@@ -102,9 +105,9 @@ class EventStore:
             raise NotFound(request_id=request_id, version=version)
         return from_row(row)
 
+    @checked
     def at(self, request_id: str, instant: datetime) -> RecordedEvent:
         """The newest event at an instant; NotFound before the first. Reads the events that came later as well."""
-        require_request_id(request_id)
         with translated("at", table=self._table, request_id=request_id):
             for page in self._client.get_paginator("query").paginate(
                 TableName=self._table,
@@ -119,9 +122,10 @@ class EventStore:
                     return from_row(row)
         raise NotFound(request_id=request_id, at=to_text(instant))
 
+    @checked
     def read(self, request_id: str, after: int = 0, limit: int | None = None) -> Iterator[RecordedEvent]:
         """The events after a version in order, read consistently, page by page, at most limit of them."""
-        require_request_id(request_id)
+        require_whole("after", after, 0, MAX_VERSION)
         query: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "request_id = :id AND version > :after",
@@ -171,9 +175,24 @@ def _reasons(error: ClientError) -> list[Any]:
     return list(error.response.get("CancellationReasons", [])) if code_of(error) == TRANSACTION_CANCELLED else []
 
 
-def require_request_id(request_id: str) -> None:
-    """InvalidValue for what is no request's id."""
-    require_id("request_id", request_id, LONGEST_REQUEST_ID)
+def require_event(event: RecordedEvent) -> None:
+    """InvalidValue or PayloadTooLarge for an event that no row can hold."""
+    KINDS["request_id"]("request_id", event.request_id)
+    KINDS["version"]("version", event.version)
+    if len(event.data.encode()) + len(event.state.encode()) > LARGEST_EVENT:
+        raise PayloadTooLarge(f"data: with the state at most {LARGEST_EVENT} bytes", field="data")
+
+
+def conflict(event: RecordedEvent, found: str | None, table: str) -> Conflict:
+    """What a writer is told whose event is not the one at its version: there is an event where the log should end."""
+    return Conflict(
+        operation="append",
+        table=table,
+        request_id=event.request_id,
+        expected_version=event.version - 1,
+        actual_version=event.version,
+        found=found,
+    )
 
 
 def to_row(event: RecordedEvent) -> dict[str, dict[str, Any]]:
@@ -190,11 +209,13 @@ def from_row(row: Mapping[str, Any]) -> RecordedEvent:
     for name, kind in _KINDS.items():
         if type(values.get(name)) is not kind:
             reason = f"{name} is of another kind" if name in values else f"no {name}"
-            raise Undecodable(reason, request_id=values.get("request_id"))
+            raise Undecodable(reason, field=name, request_id=values.get("request_id"))
+    if not 1 <= values["schema"] <= SCHEMA:
+        raise Undecodable("unknown schema", field="schema", schema=values["schema"], request_id=values["request_id"])
     try:
         from_text(values["at"])
     except ValueError as exc:
-        raise Undecodable("at is no instant", request_id=values["request_id"]) from exc
+        raise Undecodable("at is no instant", field="at", request_id=values["request_id"]) from exc
     return RecordedEvent(**{name: values[name] for name in _KINDS})
 
 

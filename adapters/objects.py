@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 from adapters.aws import code_of, translated
 from domain import exact_json
 from domain.errors import NotFound
+from domain.validity import INLINE_LIMIT, checked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-INLINE_LIMIT: Final = 16 * 1024  # bytes of JSON; above it an event carries a reference
 LINK_LIFE_S: Final = 3600
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
@@ -26,11 +26,13 @@ class Objects:
         self._client = client
         self._bucket = bucket
 
+    @checked
     def write(self, key: str, content: bytes, content_type: str) -> None:
         """Store an object; storing it again replaces it."""
         with translated("write object", bucket=self._bucket, key=key):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type)
 
+    @checked
     def read(self, key: str) -> bytes:
         """The content of an object; NotFound when there is none."""
         with translated("read object", bucket=self._bucket, key=key):
@@ -41,6 +43,7 @@ class Objects:
                     raise
                 raise NotFound("no such object", key=key) from exc
 
+    @checked
     def link(self, key: str) -> str:
         """A link to an object that needs no credentials and works for an hour."""
         with translated("sign link", bucket=self._bucket, key=key):
@@ -48,6 +51,7 @@ class Objects:
                 "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=LINK_LIFE_S
             )
 
+    @checked
     def store_large(self, key: str, value: Any) -> tuple[Any, str | None]:
         """The value itself, or its reference if it is too large for an event; then it is stored under the key."""
         text = exact_json.encode(value)

@@ -40,6 +40,7 @@ from domain.events import Failure, RequestCompleted, RequestSubmitted
 from domain.instant import to_text
 from domain.recorded import Head, Origin, RecordedEvent
 from domain.state import Status
+from domain.validity import Checked, checked
 from projections.intents import Wake
 from projections.turns import RUNNABLE, Turn
 
@@ -47,7 +48,7 @@ _CANDIDATES: Final = 50  # tried at most: those at the front may all have been t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(Checked):
     """What a client asks for, with whose it is."""
 
     tenant_id: str
@@ -102,6 +103,7 @@ class RequestQueue:
             return self._clock.request_id()
         return keyed_request_id(submission.tenant_id, submission.user_id, key)
 
+    @checked
     def enqueue(self, request_id: str, submission: Submission) -> tuple[Head, bool]:
         """Take the request in; tells its head and whether it was there before. KeyReused if it is another one."""
         if submission.idempotency_key is not None and self._is_over(self._events.head(request_id)):
@@ -176,6 +178,7 @@ class RequestQueue:
         now = self._clock.now()
         return self.execute(RenewLease(now=now, attempt=attempt, lease_until=now + lease), head)
 
+    @checked
     def complete(self, head: Head, attempt: int, result: Any) -> Head:
         """End a request with its result."""
         origin = head.origin or NOBODY
@@ -218,8 +221,16 @@ class RequestQueue:
         """End the request if its time is over or its retention is about to be; tells whether it did."""
         return self._log.execute(Expire(now=self._clock.now()), self._events.head(request_id))[1]
 
-    def result(self, head: Head) -> tuple[Any, str | None]:
-        """The result of a completed request, or the key of the object that holds it."""
+    def payload(self, submitted: RequestSubmitted) -> Any:
+        """What a request was submitted with, wherever it is kept."""
+        return self._objects.load(submitted.payload, submitted.payload_ref)
+
+    def result(self, head: Head) -> Any:
+        """The result of a completed request, wherever it is kept; None for one that has none."""
+        return self._objects.load(*self.kept_result(head))
+
+    def kept_result(self, head: Head) -> tuple[Any, str | None]:
+        """The result of a completed request itself, or the key of the object that holds it."""
         if head.state.status is not Status.COMPLETED:
             return None, None
         event = self._events.get(head.request_id, head.version).event()

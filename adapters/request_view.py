@@ -2,26 +2,25 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
-from adapters.items import from_item
+from adapters.items import Row
 from adapters.queue_index import QueueIndex
 from adapters.status_index import StatusIndex
 from domain import exact_json
-from domain.errors import InvalidFrame, InvalidJson, Unavailable
-from domain.instant import epoch_seconds, from_text, to_text
+from domain.errors import InvalidJson, InvalidValue, Unavailable
+from domain.instant import from_text, to_text
 from domain.state import RequestState, Status
+from domain.validity import LONGEST_REQUEST_ID, NO_CURSOR, checked, require_id
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _PAGES: Final = 10  # index pages one call reads at most; a cursor leads on from there
 _TRIES: Final = 5
-_LONGEST_ID: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +52,33 @@ class RequestView:
         self.queue = QueueIndex(client, table, shards)
         self.statuses = StatusIndex(client, table, shards)
 
+    @checked
     def by_user(
         self, tenant_id: str, user_id: str, now: datetime, limit: int, cursor: str | None, status: Status | None
     ) -> Page:
         """A user's requests, newest first."""
         return self._list("UserIndex", "user_key", f"{tenant_id}#{user_id}", now, limit, cursor, status)
 
+    @checked
     def by_tenant(
         self, tenant_id: str, now: datetime, limit: int, cursor: str | None = None, status: Status | None = None
     ) -> Page:
         """A tenant's requests, newest first."""
         return self._list("TenantIndex", "tenant_id", tenant_id, now, limit, cursor, status)
 
+    @checked
     def by_connection(
         self, connection_id: str, now: datetime, limit: int, cursor: str | None = None, status: Status | None = None
     ) -> Page:
         """The requests that were submitted over a connection, newest first."""
         return self._list("ConnectionIndex", "connection_id", connection_id, now, limit, cursor, status)
 
+    @checked
     def by_status(self, status: Status, now: datetime, limit: int, cursor: str | None = None) -> Page:
         """The requests of every tenant in a status, by when they are due, their lease ends, or they ended."""
         entries, following = self.statuses.in_status(status, limit, cursor)
-        rows = self._rows([entry.request_id for entry in entries])
-        live = [row for row, ttl in rows if ttl > epoch_seconds(now) and row.state.status is status]
-        return Page(live, following)
+        rows = self._rows([entry.request_id for entry in entries], now)
+        return Page([row for row in rows if row.state.status is status], following)
 
     def _list(
         self,
@@ -93,9 +95,7 @@ class RequestView:
         for _ in range(_PAGES):
             page = self._index_page(index, attribute, value, limit - len(rows), start)
             ids = [item["request_id"]["S"] for item in page["Items"]]
-            rows += [
-                row for row, ttl in self._rows(ids) if ttl > epoch_seconds(now) and status in (None, row.state.status)
-            ]
+            rows += [row for row in self._rows(ids, now) if status in (None, row.state.status)]
             start = page.get("LastEvaluatedKey")
             if start is None or len(rows) >= limit:
                 break
@@ -113,15 +113,14 @@ class RequestView:
         with translated("list requests", table=self._table, index=index):
             return self._client.query(**query, **({"ExclusiveStartKey": start} if start else {}))
 
-    def _rows(self, request_ids: list[str]) -> list[tuple[RequestRow, int]]:
-        found: dict[str, Any] = {}
+    def _rows(self, request_ids: list[str], now: datetime) -> list[RequestRow]:
+        """The rows of requests in their order, without those that went or expired since the index was read."""
+        found: dict[str, RequestRow] = {}
         keys = [{"request_id": {"S": request_id}} for request_id in request_ids]
         for start in range(0, len(keys), 100):
-            for item in self._get({self._table: {"Keys": keys[start : start + 100]}}):
-                values = from_item(item)
-                found[values["request_id"]] = values
-        # A row that expired between index and table is left out.
-        return [(_row(found[name]), found[name]["expires_at"]) for name in request_ids if name in found]
+            for row in map(_row, self._get({self._table: {"Keys": keys[start : start + 100]}})):
+                found[row.request_id] = row
+        return [found[name] for name in request_ids if name in found and found[name].state.expires_at > now]
 
     def _get(self, wanted: Any) -> list[Any]:
         items: list[Any] = []
@@ -135,14 +134,15 @@ class RequestView:
         raise Unavailable("keys stay unprocessed", table=self._table)
 
 
-def _row(values: Mapping[str, Any]) -> RequestRow:
+def _row(item: Any) -> RequestRow:
+    row = Row(item, "request_id")
     return RequestRow(
-        request_id=values["request_id"],
-        tenant_id=values["tenant_id"],
-        user_id=values["user_id"],
-        version=values["version"],
-        state=RequestState.from_snapshot(exact_json.decode(values["state"])),
-        connection_id=values.get("connection_id"),
+        request_id=row.text("request_id"),
+        tenant_id=row.text("tenant_id"),
+        user_id=row.text("user_id"),
+        version=row.number("version"),
+        state=row.read("state", lambda: RequestState.from_snapshot(row.json_object("state"))),
+        connection_id=row.text_or_none("connection_id"),
     )
 
 
@@ -166,9 +166,8 @@ def _start(cursor: str | None, attribute: str, value: str) -> dict[str, Any] | N
     try:
         place = exact_json.decode(base64.urlsafe_b64decode(cursor.encode()))
         request_id, at = (str(place[name]["S"]) for name in ("request_id", "submitted_at"))
+        require_id("request_id", request_id, LONGEST_REQUEST_ID)
         at = to_text(from_text(at))
-    except (binascii.Error, ValueError, KeyError, TypeError, InvalidJson) as exc:
-        raise InvalidFrame("cursor: not one that was given out") from exc
-    if not 1 <= len(request_id) <= _LONGEST_ID:
-        raise InvalidFrame("cursor: not one that was given out")
+    except (binascii.Error, ValueError, KeyError, TypeError, InvalidJson, InvalidValue) as exc:
+        raise InvalidValue(f"cursor: {NO_CURSOR}", field="cursor") from exc
     return {attribute: {"S": value}, "request_id": {"S": request_id}, "submitted_at": {"S": at}}

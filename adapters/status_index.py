@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from adapters.aws import translated
 from adapters.items import from_item
 from domain import exact_json
-from domain.errors import InvalidFrame, InvalidJson
+from domain.errors import InvalidJson, InvalidValue
 from domain.state import Status
+from domain.validity import NO_CURSOR
 from projections.requests import status_shard
 from projections.turns import PAST, READY, Turn
 
@@ -100,5 +101,5 @@ def _place(cursor: str | None) -> tuple[str, str]:
     try:
         key, request_id = exact_json.decode(base64.urlsafe_b64decode(cursor.encode()))
     except (binascii.Error, ValueError, TypeError, InvalidJson) as exc:
-        raise InvalidFrame("cursor: not one that was given out") from exc
+        raise InvalidValue(f"cursor: {NO_CURSOR}", field="cursor") from exc
     return str(key) or _START, str(request_id)

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.aws import translated
-from adapters.items import from_item, to_item
-from domain.errors import InvalidValue, Undecodable
-from domain.instant import epoch_seconds, from_epoch, from_text, to_text
+from adapters.items import Row, to_item
+from domain.instant import epoch_seconds, passed_seconds, to_text
 from domain.subscription import Subscription
+from domain.validity import checked
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,7 +23,9 @@ class SubscriptionStore:
 
     def subscribe(self, subscription: Subscription) -> None:
         """Add a subscription; adding it again only prolongs it."""
-        with translated("subscribe", table=self._table, topic=subscription.topic):
+        with translated(
+            "subscribe", table=self._table, topic=subscription.topic, connection_id=subscription.connection_id
+        ):
             self._client.update_item(
                 TableName=self._table,
                 Key=_key(subscription.topic, subscription.connection_id),
@@ -41,11 +43,13 @@ class SubscriptionStore:
                 ),
             )
 
+    @checked
     def unsubscribe(self, topic: str, connection_id: str) -> None:
         """Remove a subscription; removing one that is not there changes nothing."""
-        with translated("unsubscribe", table=self._table, topic=topic):
+        with translated("unsubscribe", table=self._table, topic=topic, connection_id=connection_id):
             self._client.delete_item(TableName=self._table, Key=_key(topic, connection_id))
 
+    @checked
     def watchers(self, topic: str, now: datetime) -> Iterator[str]:
         """The connections that watch a topic, read consistently: one that subscribed before now is among them."""
         with translated("find watchers", table=self._table, topic=topic):
@@ -54,53 +58,66 @@ class SubscriptionStore:
                 KeyConditionExpression="topic = :topic",
                 FilterExpression="expires_at > :now",
                 ProjectionExpression="connection_id",
-                ExpressionAttributeValues={":topic": {"S": topic}, ":now": {"N": str(epoch_seconds(now))}},
+                ExpressionAttributeValues={":topic": {"S": topic}, ":now": {"N": str(passed_seconds(now))}},
                 ConsistentRead=True,
             ):
                 yield from (row["connection_id"]["S"] for row in page["Items"])
 
-    def list_by_connection(self, connection_id: str) -> Iterator[Subscription]:
+    @checked
+    def list_by_connection(self, connection_id: str, now: datetime) -> Iterator[Subscription]:
         """The subscriptions of a connection."""
-        return self._query("ConnectionIndex", "connection_id", connection_id)
+        return self._query("ConnectionIndex", "connection_id", connection_id, now)
 
-    def list_by_request(self, request_id: str) -> Iterator[Subscription]:
+    @checked
+    def list_by_request(self, request_id: str, now: datetime) -> Iterator[Subscription]:
         """The subscriptions to one request."""
-        return self._query("RequestIndex", "request_id", request_id)
+        return self._query("RequestIndex", "request_id", request_id, now)
 
+    @checked
     def delete_by_connection(self, connection_id: str) -> int:
-        """Remove every subscription of a connection, and tell how many there were."""
+        """Remove every subscription of a connection, expired ones too, and tell how many there were."""
         removed = 0
-        for subscription in self.list_by_connection(connection_id):
-            self.unsubscribe(subscription.topic, connection_id)
+        for row in self._found("ConnectionIndex", "connection_id", connection_id):
+            self.unsubscribe(row["topic"]["S"], connection_id)
             removed += 1
         return removed
 
-    def _query(self, index: str, attribute: str, value: str) -> Iterator[Subscription]:
-        with translated("list subscriptions", table=self._table, index=index):
+    def _query(self, index: str, attribute: str, value: str, now: datetime) -> Iterator[Subscription]:
+        return map(_from_row, self._found(index, attribute, value, live_at=now))
+
+    def _found(self, index: str, attribute: str, value: str, live_at: datetime | None = None) -> Iterator[Any]:
+        """The rows of an index; those that are live at an instant, if there is one."""
+        values: dict[str, Any] = {":value": {"S": value}}
+        only: dict[str, Any] = {}
+        if live_at is not None:
+            values[":now"] = {"N": str(passed_seconds(live_at))}
+            only["FilterExpression"] = "expires_at > :now"
+        with translated("list subscriptions", table=self._table, index=index, **{attribute: value}):
             for page in self._client.get_paginator("query").paginate(
                 TableName=self._table,
                 IndexName=index,
                 KeyConditionExpression=f"{attribute} = :value",
-                ExpressionAttributeValues={":value": {"S": value}},
+                ExpressionAttributeValues=values,
+                **only,
             ):
-                yield from map(_from_row, page["Items"])
+                yield from page["Items"]
 
 
 def _key(topic: str, connection_id: str) -> dict[str, Any]:
     return {"topic": {"S": topic}, "connection_id": {"S": connection_id}}
 
 
-def _from_row(row: Any) -> Subscription:
-    values = from_item(row)
-    try:
-        return Subscription(
-            topic=values["topic"],
-            connection_id=values["connection_id"],
-            tenant_id=values["tenant_id"],
-            user_id=values["user_id"],
-            created_at=from_text(values["created_at"]),
-            expires_at=from_epoch(values["expires_at"]),
-            request_id=values.get("request_id"),
-        )
-    except (KeyError, TypeError, ValueError, InvalidValue) as exc:
-        raise Undecodable("no subscription", topic=values.get("topic")) from exc
+def _from_row(item: Any) -> Subscription:
+    row = Row(item, "topic")
+    return row.read(
+        "a subscription",
+        lambda: Subscription(
+            topic=row.text("topic"),
+            connection_id=row.text("connection_id"),
+            tenant_id=row.text("tenant_id"),
+            user_id=row.text("user_id"),
+            created_at=row.instant("created_at"),
+            expires_at=row.time_to_live("expires_at"),
+            request_id=row.text_or_none("request_id"),
+        ),
+    )

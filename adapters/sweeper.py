@@ -18,7 +18,7 @@ from adapters.status_index import Listed
 from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
 from adapters.worker import retry_policy
-from domain.errors import Gone, Rejected, Unavailable, Undecodable
+from domain.errors import Gone, Rejected, Undecodable
 from domain.instant import from_epoch, to_text
 from domain.request import EXPIRY_MARGIN
 from domain.state import Status
@@ -71,7 +71,7 @@ class Sweeper:
         self._expire_leases(swept)
         self._expire_queued(swept)
         self._wake_forgotten(swept)
-        self._close_ended(swept)
+        self._close_stale(swept)
         return swept
 
     def _expire_leases(self, swept: Swept) -> None:
@@ -121,16 +121,13 @@ class Sweeper:
         is_timed_out = entry.ends_by is not None and now >= from_epoch(entry.ends_by)
         return is_timed_out or now >= from_epoch(entry.expires_at) - EXPIRY_MARGIN
 
-    def _close_ended(self, swept: Swept) -> None:
-        for connection in self._connections.ended(self._clock.now()):
-            try:
-                with suppress(Gone):  # closed before; its row is still to go
-                    self._sockets.close(connection.connection_id)
-            except Unavailable:
-                swept.connections_left += 1  # its row stays, so that the next turn finds it
-                continue
-            self._connections.delete(connection.connection_id)
-            swept.connections_closed += 1
+    def _close_stale(self, swept: Swept) -> None:
+        stale = self._connections.delete_stale(self._clock.now(), self._close)
+        swept.connections_closed, swept.connections_left = stale.deleted, stale.left
+
+    def _close(self, connection_id: str) -> None:
+        with suppress(Gone):  # closed before; its row is still to go
+            self._sockets.close(connection_id)
 
 
 @contextmanager

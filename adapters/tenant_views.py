@@ -1,6 +1,5 @@
 """Reading the audit and metrics views of one tenant."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
@@ -13,15 +12,15 @@ from adapters.items import from_item, to_item
 from adapters.views import SHARDS as COPIES
 from adapters.views import sharded
 from domain import exact_json
-from domain.errors import InvalidFrame, Unavailable
+from domain.errors import Unavailable
 from domain.instant import to_text
+from domain.validity import checked, require_name
 from projections import gauges
 from projections.audit import SHARDS, partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_CURSOR: Final = re.compile(r"[\x20-\x7e]{1,1000}")
 _KEYS: Final = frozenset({"scope", "minute", "expires_at"})
 
 
@@ -29,11 +28,13 @@ class TenantViews:
     """The audit and metrics views, as one tenant sees them."""
 
     def __init__(self, client: "DynamoDBClient", audit_table: str, metrics_table: str, tenant_id: str) -> None:
+        require_name("tenant_id", tenant_id)
         self._client = client
         self._audit = audit_table
         self._metrics = metrics_table
         self._tenant_id = tenant_id
 
+    @checked
     def metrics(self, start: datetime, end: datetime, action: str | None = None) -> Iterator[dict[str, Any]]:
         """The rows of counts from the minute of start until before end, each with the minute's instant as `at`."""
         scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
@@ -57,19 +58,20 @@ class TenantViews:
             raise Unavailable("gauges stay unread", table=self._metrics)
         return summed(map(from_item, page["Responses"].get(self._metrics, [])))
 
+    @checked
     def audit(self, day: date, user_id: str | None = None) -> Iterator[dict[str, Any]]:
         """The audit entries of a UTC day in the order they happened, of everybody or of one user."""
         return (_shown(row) for row in self._entries(day, "", user_id))
 
+    @checked
     def audit_page(
         self, day: date, limit: int, cursor: str | None, user_id: str | None = None
     ) -> tuple[list[dict[str, Any]], str | None]:
         """At most limit entries of a UTC day after the cursor, and the cursor that leads on if there are more."""
-        if cursor and not _CURSOR.fullmatch(cursor):
-            raise InvalidFrame("cursor: not one that was given out")
         rows = list(islice(self._entries(day, cursor or "", user_id), limit + 1))
         return [_shown(row) for row in rows[:limit]], rows[limit - 1]["entry"] if len(rows) > limit else None
 
+    @checked
     def changed(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
         """The entries from an instant on, in the order they happened, of requests only: each names its request."""
         for days in range((until.date() - since.date()).days + 1):

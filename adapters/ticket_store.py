@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from adapters.aws import CONDITION_FAILED, code_of, translated
-from adapters.items import from_item, to_item
-from domain.errors import Unauthorized
+from adapters.items import Row, to_item
+from domain.errors import Unauthorized, Undecodable
 from domain.identity import Identity
-from domain.instant import epoch_seconds, from_text, to_text
+from domain.instant import epoch_seconds, passed_seconds, to_text
+from domain.validity import checked
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,6 +31,7 @@ class TicketStore:
         self._client = client
         self._table = table
 
+    @checked
     def issue(self, identity: Identity, now: datetime) -> str:
         """A new ticket for the identity."""
         ticket = secrets.token_urlsafe(32)
@@ -45,6 +47,7 @@ class TicketStore:
             self._client.put_item(TableName=self._table, Item=to_item(row))
         return ticket
 
+    @checked
     def redeem(self, ticket: str, now: datetime) -> Identity:
         """The identity a ticket stands for, once; Unauthorized when it was used, is unknown or too old."""
         with translated("redeem ticket", table=self._table):
@@ -53,20 +56,26 @@ class TicketStore:
                     TableName=self._table,
                     Key={"ticket_hash": {"S": _hash(ticket)}},
                     ConditionExpression="expires_at > :now",
-                    ExpressionAttributeValues={":now": {"N": str(int(now.timestamp()))}},
+                    ExpressionAttributeValues={":now": {"N": str(passed_seconds(now))}},
                     ReturnValues="ALL_OLD",
                 )["Attributes"]
             except ClientError as exc:
                 if code_of(exc) != CONDITION_FAILED:
                     raise
                 raise Unauthorized("the ticket is not valid") from exc
-        values = from_item(row)
+        return _identity(Row(row, "ticket_hash"))
+
+
+def _identity(row: Row) -> Identity:
+    try:
         return Identity(
-            tenant_id=values["tenant_id"],
-            user_id=values["user_id"],
-            scopes=frozenset(values["scopes"].split()),
-            expires_at=from_text(values["token_ends_at"]),
+            tenant_id=row.text("tenant_id"),
+            user_id=row.text("user_id"),
+            scopes=frozenset(row.text("scopes").split()),
+            expires_at=row.instant("token_ends_at"),
         )
+    except Unauthorized as exc:
+        raise Undecodable(exc.reason, field="tenant_id, user_id or scopes") from exc
 
 
 def _hash(ticket: str) -> str:

@@ -15,6 +15,7 @@ from adapters.backoff import ASLEEP, Backoff
 from adapters.items import to_item, to_value
 from domain.errors import Conflict, Unavailable
 from domain.state import Status
+from domain.validity import KINDS
 from projections.cursor import Cursor
 from projections.intents import Add, Attribute, Once, Put, View
 
@@ -54,6 +55,8 @@ class Views:
     def cursors(self, request_ids: Iterable[str]) -> dict[str, Cursor]:
         """How far the views of each request have come; version 0 where the requests view has no row."""
         found = dict.fromkeys(request_ids, Cursor())
+        for request_id in found:
+            KINDS["request_id"]("request_id", request_id)
         keys = [{"request_id": {"S": request_id}} for request_id in found]
         for start in range(0, len(keys), _GET_BATCH):
             for row in self._get(keys[start : start + _GET_BATCH]):
@@ -80,7 +83,7 @@ class Views:
             except ClientError as exc:
                 if code_of(exc) != CONDITION_FAILED:
                     raise
-                raise Behind(keys=[dict(put.key)]) from exc
+                raise _behind("update view", [put]) from exc
 
     def commit(self, intents: Sequence[Put | Once | Add]) -> None:
         """Carry out all of the intents or none; Behind names the rows whose condition failed."""
@@ -90,9 +93,9 @@ class Views:
                     self._client.transact_write_items(TransactItems=[self._transact_item(one) for one in intents])
                 except ClientError as exc:
                     reasons = _cancellation_codes(exc)
-                    failed = [intents[n].key for n, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
+                    failed = [intents[n] for n, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
                     if failed:
-                        raise Behind(keys=[dict(key) for key in failed]) from exc
+                        raise _behind("commit views", failed) from exc
                     if _COLLISIONS.isdisjoint(reasons):
                         raise
                 else:
@@ -156,7 +159,7 @@ class Views:
             else:
                 arguments["ConditionExpression"] = "#version = :after"
                 arguments["ExpressionAttributeNames"]["#version"] = "version"
-                arguments["ExpressionAttributeValues"][":after"] = to_value(put.after)
+                arguments["ExpressionAttributeValues"][":after"] = to_value(put.after, "version")
         return {**arguments, **self._where(put.view, put.key)}
 
     def _where(self, view: View, key: Mapping[str, str]) -> dict[str, Any]:
@@ -209,6 +212,15 @@ class _Expression:
 
 def _status(row: Mapping[str, Any]) -> Status | None:
     return Status(row["status"]["S"]) if "status" in row else None
+
+
+def _behind(operation: str, intents: Sequence[Put | Once | Add]) -> Behind:
+    return Behind(
+        operation=operation,
+        views=sorted({intent.view.value for intent in intents}),
+        keys=[dict(intent.key) for intent in intents],
+        expected=[intent.after if isinstance(intent, Put) else None for intent in intents],
+    )
 
 
 def _cancellation_codes(error: ClientError) -> list[str]:

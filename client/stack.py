@@ -46,10 +46,11 @@ def local_stack(start: Path) -> Stack:
 def deployed_stack(name: str) -> Stack:
     """A stack on AWS, by the outputs of its CloudFormation stack."""
     import boto3  # noqa: PLC0415 - slow to import, and only this needs it
-    from botocore import exceptions  # noqa: PLC0415 - likewise
+    from botocore import config, exceptions  # noqa: PLC0415 - likewise
 
+    brief = config.Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
     try:
-        stacks = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        stacks = boto3.client("cloudformation", config=brief).describe_stacks(StackName=name)["Stacks"]
     except (exceptions.BotoCoreError, exceptions.ClientError) as exc:
         raise StackNotFound(str(exc), stack=name) from exc
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}

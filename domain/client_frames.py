@@ -1,16 +1,17 @@
 """What a client may send. Unknown fields are refused: a misspelt one would be taken for its default."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from domain import validity
 from domain.instant import Instant
 from domain.state import Status
 
 MAX_BATCH: Final = 25
-MAX_DELAY: Final = timedelta(days=7)
-MAX_VERSION: Final = 10**15 - 1  # more than any log has, and a number that a table can hold
+MAX_DELAY: Final = validity.LONGEST_DELAY
+MAX_VERSION: Final = validity.MAX_VERSION
 
 FrameId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]

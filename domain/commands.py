@@ -1,10 +1,14 @@
-"""What can be asked of a request. Time, ids and randomness come in with the command; nothing here looks them up."""
+"""What can be asked of a request. Time, ids and randomness come in with the command; nothing here looks them up.
+
+A command is valid, or cannot be made; what a `Submit` carries is checked with the submission that it comes from.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from domain.events import Failure
+from domain.validity import Checked
 
 DEFAULT_RETENTION: Final = timedelta(days=7)
 
@@ -33,7 +37,7 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Checked):
     """Begin an attempt. A worker id stands for one claim, so a repeat is recognised by it.
 
     A request whose time is over ends instead.
@@ -45,7 +49,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportProgress:
+class ReportProgress(Checked):
     """Tell how far the attempt is; a percent below the last one counts as the last one, one above 100 as 100.
 
     The checkpoint is what the next attempt may go on from; without one, the last one stays.
@@ -60,7 +64,7 @@ class ReportProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppendOutput:
+class AppendOutput(Checked):
     """Add the chunk with this index to the attempt's output."""
 
     now: datetime
@@ -70,7 +74,7 @@ class AppendOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenewLease:
+class RenewLease(Checked):
     """Keep the request until `lease_until`."""
 
     now: datetime
@@ -79,7 +83,7 @@ class RenewLease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Complete:
+class Complete(Checked):
     """End the request with its result."""
 
     now: datetime
@@ -105,7 +109,7 @@ DEFAULT_RETRY: Final = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailAttempt:
+class FailAttempt(Checked):
     """End the attempt with an error. `after` overrides the policy's delay."""
 
     now: datetime
@@ -118,7 +122,7 @@ class FailAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpireLease:
+class ExpireLease(Checked):
     """End the attempt if its lease is over: its worker was lost."""
 
     now: datetime
@@ -127,7 +131,7 @@ class ExpireLease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
+class Cancel(Checked):
     """Stop the request: at once if it waits, at its worker's next report if it runs."""
 
     now: datetime
@@ -136,7 +140,7 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcknowledgeCancel:
+class AcknowledgeCancel(Checked):
     """The worker has stopped: as asked, or because the action found that nobody needs it, and then it says by whom."""
 
     now: datetime
@@ -146,7 +150,7 @@ class AcknowledgeCancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expire:
+class Expire(Checked):
     """End the request if its time is over or its retention is about to be: nothing goes without a final event."""
 
     now: datetime

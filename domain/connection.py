@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.identity import Identity
-from domain.validity import require_aware, require_id
+from domain.validity import LONGEST_ADDRESS, Checked, as_text
 
 CONNECTION_TTL: Final = timedelta(hours=24)
 LONGEST_LIFE: Final = timedelta(hours=2)  # the platform closes every socket then
@@ -13,7 +13,7 @@ ACTIVITY_INTERVAL: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Checked):
     """One open socket. `ends_at` is when it must be closed, at the latest; `expires_at` when its row may go."""
 
     connection_id: str
@@ -26,12 +26,6 @@ class Connection:
     source_ip: str = ""
     user_agent: str = ""
 
-    def __post_init__(self) -> None:
-        for field in ("connection_id", "tenant_id", "user_id"):
-            require_id(field, getattr(self, field))
-        for field in ("connected_at", "last_active_at", "ends_at", "expires_at"):
-            require_aware(field, getattr(self, field))
-
 
 def opened(connection_id: str, identity: Identity, now: datetime, source_ip: str, user_agent: str) -> Connection:
     """The connection that a caller opens now. It ends with its token, or where the platform ends it."""
@@ -43,6 +37,6 @@ def opened(connection_id: str, identity: Identity, now: datetime, source_ip: str
         last_active_at=now,
         ends_at=min(identity.expires_at, now + LONGEST_LIFE),
         expires_at=now + CONNECTION_TTL,
-        source_ip=source_ip[:64],
-        user_agent=user_agent[:256],
+        source_ip=as_text(source_ip, LONGEST_ADDRESS),
+        user_agent=as_text(user_agent),
     )

@@ -148,11 +148,11 @@ SCHEMAS: Final[Mapping[tuple[str, int], Callable[[Data], Data]]] = {}
 def event_of(type_name: str, schema: int, data: Data) -> Event:
     """The event that stored data stands for, brought up to today's schema; Undecodable when no code can read it."""
     if type_name not in EVENTS or not 1 <= schema <= SCHEMA:
-        raise Undecodable(type=type_name, schema=schema)
+        raise Undecodable(field="schema" if type_name in EVENTS else "type", type=type_name, schema=schema)
     for version in range(schema, SCHEMA):
         upcast = SCHEMAS.get((type_name, version))
         data = upcast(data) if upcast else data
     try:
         return EVENTS[type_name].model_validate(data)
     except ValidationError as exc:
-        raise Undecodable(str(exc), type=type_name, schema=schema) from exc
+        raise Undecodable(str(exc), field="data", type=type_name, schema=schema) from exc

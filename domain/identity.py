@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from domain.errors import Forbidden, NotFound, Unauthorized
+from domain.validity import is_name, require_aware
 
 TENANT_READ: Final = "tenant:read"
 TENANT_WRITE: Final = "tenant:write"
-# No '#' and no '/', which join keys; a name of dots alone would lead out of a folder.
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:|+=-]{0,127}")
+_SCOPE: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,11 @@ class Identity:
 
     def __post_init__(self) -> None:
         for name in (self.tenant_id, self.user_id):
-            if not _NAME.fullmatch(name):
+            if not is_name(name):
                 raise Unauthorized("tenant_id and sub: 1-128 of A-Z a-z 0-9 @ . _ : | + = -, first a letter or digit")
+        if not all(_SCOPE.fullmatch(scope) for scope in self.scopes):
+            raise Unauthorized("scope: 1-128 printable ASCII characters, none of them a space")
+        require_aware("expires_at", self.expires_at)
 
     def require_alive(self, now: datetime) -> None:
         """Unauthorized once the token has ended: a socket must not outlive it."""

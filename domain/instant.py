@@ -4,12 +4,13 @@ One precision everywhere, so that an instant survives every trip through the log
 text order is time order.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, PlainSerializer
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 
 
 def to_instant(moment: datetime) -> datetime:
@@ -33,7 +34,15 @@ def from_text(text: str) -> datetime:
 
 def epoch_seconds(instant: datetime) -> int:
     """Whole seconds since 1970, rounded up: the form of DynamoDB's time to live."""
-    return -int(-_aware(instant).timestamp() // 1)
+    return -((EPOCH - _aware(instant)) // _SECOND)
+
+
+def passed_seconds(instant: datetime) -> int:
+    """Whole seconds that have passed since 1970: what expires in more of them is still there.
+
+    A time to live is in whole seconds, so this asks of it exactly what the instant itself asks of `from_epoch`.
+    """
+    return (_aware(instant) - EPOCH) // _SECOND
 
 
 def from_epoch(seconds: int) -> datetime:

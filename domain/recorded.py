@@ -58,7 +58,7 @@ class RecordedEvent:
         try:
             return RequestState.from_snapshot(_object(self.state))
         except (ValueError, TypeError) as exc:
-            raise Undecodable(str(exc), request_id=self.request_id, version=self.version) from exc
+            raise Undecodable(str(exc), field="state", request_id=self.request_id, version=self.version) from exc
 
     def shown(self) -> dict[str, Any]:
         """The event as clients see it: version, type, at and data."""

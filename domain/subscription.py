@@ -9,13 +9,13 @@ from typing import Final
 
 from domain.errors import InvalidFrame, NotFound
 from domain.identity import TENANT_READ, Identity
-from domain.validity import LONGEST_REQUEST_ID, LONGEST_TOPIC, require_aware, require_id
+from domain.validity import Checked
 
 SUBSCRIPTION_TTL: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Checked):
     """A connection's watch on a topic; `request_id` is set when the topic is one request."""
 
     topic: str
@@ -25,15 +25,6 @@ class Subscription:
     created_at: datetime
     expires_at: datetime
     request_id: str | None = None
-
-    def __post_init__(self) -> None:
-        require_id("topic", self.topic, LONGEST_TOPIC)
-        for field in ("connection_id", "tenant_id", "user_id"):
-            require_id(field, getattr(self, field))
-        if self.request_id is not None:
-            require_id("request_id", self.request_id, LONGEST_REQUEST_ID)
-        for field in ("created_at", "expires_at"):
-            require_aware(field, getattr(self, field))
 
 
 def request_topic(request_id: str) -> str:

@@ -36,7 +36,7 @@ def get(frame: protocol.Get, identity: Identity) -> protocol.Request:
         head = Head.of(bootstrap.events().get(head.request_id, frame.at_version))
     elif frame.at is not None:
         head = Head.of(bootstrap.events().at(head.request_id, frame.at))
-    result, reference = bootstrap.queue().result(head)
+    result, reference = bootstrap.queue().kept_result(head)
     return protocol.Request(
         id=frame.id,
         request_id=head.request_id,

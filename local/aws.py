@@ -19,7 +19,14 @@ def session() -> boto3.Session:
             "credentials_file": (None, None, os.devnull, None),
         }
     )
-    core.set_default_client_config(Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 3}))
+    core.set_default_client_config(
+        Config(
+            proxies={},
+            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=5,
+            read_timeout=60,
+        )
+    )
     return boto3.Session(
         botocore_session=core,
         region_name=REGION,

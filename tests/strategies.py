@@ -121,7 +121,7 @@ any_command: st.SearchStrategy[Command] = st.one_of(
         ReportProgress,
         now=times,
         attempt=numbered,
-        percent=st.one_of(percents, st.floats()),
+        percent=st.one_of(percents, st.floats(allow_nan=False, allow_infinity=False)),
         message=words,
         details=small_objects,
         checkpoint=small_values,

@@ -61,21 +61,3 @@ def test_a_store_that_does_not_answer_is_unavailable(
     ):
         with pytest.raises(Unavailable):
             call()
-
-
-def test_a_repeated_save_does_not_undo_activity(connections: ConnectionStore, connection: Connection) -> None:
-    connections.save(connection)
-    connections.record_activity(connection, connection.connected_at + ACTIVITY_INTERVAL)
-    noted = connections.get(connection.connection_id, START)
-    connections.save(connection)
-    assert connections.get(connection.connection_id, START) == noted != connection
-
-
-def test_who_saw_an_old_row_does_not_write_activity_twice_in_a_minute(
-    connections: ConnectionStore, connection: Connection
-) -> None:
-    connections.save(connection)
-    connections.record_activity(connection, connection.connected_at + ACTIVITY_INTERVAL)
-    noted = connections.get(connection.connection_id, START)
-    connections.record_activity(connection, connection.connected_at + 2 * ACTIVITY_INTERVAL - SECOND)
-    assert connections.get(connection.connection_id, START) == noted

@@ -247,7 +247,7 @@ def test_a_connection_that_cannot_be_closed_now_holds_up_no_other_and_is_found_a
     sockets.stuck.add("stuck")
     swept = sweeper.sweep()
     assert (swept.connections_closed, swept.connections_left) == (2, 1)
-    assert [one.connection_id for one in connections.ended(now)] == ["stuck"]
+    assert [one.connection_id for one in connections.list_by_tenant("acme", now)] == ["stuck"]
     sockets.stuck.clear()
     assert sweeper.sweep().connections_closed == 1
 

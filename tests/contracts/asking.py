@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from adapters.event_store import EventStore
-from adapters.objects import Objects
 from adapters.request_queue import RequestQueue, Submission
 from adapters.request_view import RequestView
 from adapters.tenant_slots import TenantSlots
@@ -15,9 +14,9 @@ from projections import requests
 from projections.intents import View
 from tests.contracts.backends import Tables
 from tests.kit.clock import FakeClock
+from tests.kit.memory import MemoryObjects
 
 SHARDS = 4
-_NO_BUCKET: Any = None  # what these requests carry fits an event
 
 
 def views_of(tables: Tables) -> Views:
@@ -41,7 +40,7 @@ class Asking:
         names = self.tables.names
         events = EventStore(self.tables.client, names["Events"])
         view = RequestView(self.tables.client, names["Requests"], self.shards)
-        self.queue = RequestQueue(events, view, Objects(_NO_BUCKET, ""), self.clock, timedelta(days=7), self.slots)
+        self.queue = RequestQueue(events, view, MemoryObjects(), self.clock, timedelta(days=7), self.slots)
 
     def ask(self, **asked: Any) -> Head:
         """Take a request in; a millisecond passes, so that requests have an order."""
@@ -67,3 +66,10 @@ class Asking:
         made = [self.ask(**asked).request_id for _ in range(count)]
         self.project()
         return made[::-1]
+
+
+def alone(tables: Tables, clock: FakeClock, tenant_id: str) -> Asking:
+    """Over a view that has nothing of other tests, for the queue is one over every tenant."""
+    for row in tables.rows("Requests"):
+        tables.client.delete_item(TableName=tables.names["Requests"], Key={"request_id": row["request_id"]})
+    return Asking(tables, clock, tenant_id)

@@ -8,15 +8,25 @@ from typing import Any, Final
 
 from adapters.connection_store import ConnectionStore
 from adapters.event_store import EventStore
+from adapters.objects import Objects
 from adapters.subscription_store import SubscriptionStore
+from adapters.ticket_store import TicketStore
 from local import dynamodb_local, emulator
 from local.aws import session
 from tests.adapters.wrapped import Wrapped
-from tests.kit.memory import MemoryConnectionStore, MemoryEventStore, MemorySubscriptionStore
+from tests.kit.memory import (
+    MemoryConnectionStore,
+    MemoryEventStore,
+    MemoryObjects,
+    MemorySubscriptionStore,
+    MemoryTicketStore,
+)
 from tests.kit.tables import delete_tables, make_tables, on_moto
 
 MEMORY: Final = "memory"
 DYNAMODB_LOCAL: Final = "dynamodb-local"
+MINISTACK: Final = "ministack"
+_BUCKET: Final = "streamer-contracts"
 Endpoint = Callable[[Path], AbstractContextManager[str]]
 
 
@@ -44,20 +54,24 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The three stores over one backend; its tables, where it has any."""
+    """The stores over one backend; its tables, where it has any."""
 
     events: EventStore
     connections: ConnectionStore
     subscriptions: SubscriptionStore
+    tickets: TicketStore
+    objects: Objects
     tables: Tables | None = None
 
 
-def on_tables(client: Any, names: Mapping[str, str]) -> Backend:
-    """The stores over tables."""
+def on_tables(client: Any, names: Mapping[str, str], objects: Objects) -> Backend:
+    """The stores over tables and a bucket."""
     return Backend(
         EventStore(client, names["Events"]),
         ConnectionStore(client, names["Connections"]),
         SubscriptionStore(client, names["Subscriptions"]),
+        TicketStore(client, names["Tickets"]),
+        objects,
         Tables(client, names),
     )
 
@@ -65,25 +79,34 @@ def on_tables(client: Any, names: Mapping[str, str]) -> Backend:
 @contextmanager
 def in_memory() -> Iterator[Backend]:
     """Dictionaries."""
-    yield Backend(MemoryEventStore(), MemoryConnectionStore(), MemorySubscriptionStore())
+    yield Backend(
+        MemoryEventStore(), MemoryConnectionStore(), MemorySubscriptionStore(), MemoryTicketStore(), MemoryObjects()
+    )
 
 
 @contextmanager
 def in_process() -> Iterator[Backend]:
     """On moto, which takes one call at a time."""
     with on_moto() as aws:
-        yield on_tables(Wrapped(aws.dynamodb), aws.tables)
+        yield on_tables(Wrapped(aws.dynamodb), aws.tables, Objects(aws.s3, aws.payload_bucket))
 
 
 @contextmanager
-def at(endpoint_url: str) -> Iterator[Backend]:
-    """On a server's own engine, which takes calls as they come."""
+def at(endpoint_url: str, *, has_buckets: bool = False) -> Iterator[Backend]:
+    """On a server's own engine, which takes calls as they come; a dictionary is the bucket where it has none."""
     client = session().client("dynamodb", endpoint_url=endpoint_url)
     names = make_tables(client)
     try:
-        yield on_tables(Wrapped(client, one_at_a_time=False), names)
+        objects = _bucket(endpoint_url) if has_buckets else MemoryObjects()
+        yield on_tables(Wrapped(client, one_at_a_time=False), names, objects)
     finally:
         delete_tables(client, names)
+
+
+def _bucket(endpoint_url: str) -> Objects:
+    s3 = session().client("s3", endpoint_url=endpoint_url)
+    s3.create_bucket(Bucket=_BUCKET)
+    return Objects(s3, _BUCKET)
 
 
 @contextmanager
@@ -99,4 +122,4 @@ IN_PROCESS: Final[Mapping[str, Callable[[], AbstractContextManager[Backend]]]] =
     MEMORY: in_memory,
     "moto": in_process,
 }
-SERVERS: Final[Mapping[str, Endpoint]] = {"ministack": _ministack, DYNAMODB_LOCAL: dynamodb_local.running}
+SERVERS: Final[Mapping[str, Endpoint]] = {MINISTACK: _ministack, DYNAMODB_LOCAL: dynamodb_local.running}

@@ -10,10 +10,12 @@ import pytest
 
 from adapters.connection_store import ConnectionStore
 from adapters.event_store import EventStore
+from adapters.objects import Objects
 from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
+from adapters.ticket_store import TicketStore
 from domain.identity import Identity
-from tests.contracts.backends import DYNAMODB_LOCAL, IN_PROCESS, MEMORY, SERVERS, Backend, Tables, at
+from tests.contracts.backends import DYNAMODB_LOCAL, IN_PROCESS, MEMORY, MINISTACK, SERVERS, Backend, Tables, at
 from tests.kit.clock import START, FakeClock
 
 SHARDS = 4
@@ -63,7 +65,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
 @pytest.fixture(scope="module")
 def backend(request: pytest.FixtureRequest, endpoint: Callable[[str], str]) -> Iterator[Backend]:
     in_process = IN_PROCESS.get(request.param)
-    with in_process() if in_process else at(endpoint(request.param)) as made:
+    with in_process() if in_process else at(endpoint(request.param), has_buckets=request.param == MINISTACK) as made:
         yield made
 
 
@@ -86,6 +88,16 @@ def connections(backend: Backend) -> ConnectionStore:
 @pytest.fixture
 def subscriptions(backend: Backend) -> SubscriptionStore:
     return backend.subscriptions
+
+
+@pytest.fixture
+def tickets(backend: Backend) -> TicketStore:
+    return backend.tickets
+
+
+@pytest.fixture
+def objects(backend: Backend) -> Objects:
+    return backend.objects
 
 
 @pytest.fixture

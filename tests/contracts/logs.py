@@ -1,5 +1,6 @@
 """Logs of a request that was made up for a test, and the ids that no store takes."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 from adapters.event_store import EventStore
@@ -10,6 +11,14 @@ from tests.kit.clock import START, FakeClock
 
 ANN: Final = Origin("acme", "ann", "c1", "f1")
 BAD_IDS: Final = ("", "x" * 300, "a\nb", "a\x00b", "\x7f", "ü", "\ud800")
+
+NUMBERS: Final = {
+    "past 2^53": 2**53 + 1,
+    "a tenth": Decimal("0.1"),
+    "38 digits": Decimal("-1234567890123456789.0123456789012345678"),
+    "more digits than a number of DynamoDB's has": Decimal("1." + "7" * 60),
+    "a larger one, too": Decimal("1E+400"),
+}
 
 
 def submitted(**fields: Any) -> RequestSubmitted:

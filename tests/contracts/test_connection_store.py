@@ -1,20 +1,22 @@
 """A connection's row is made once, told of only while it lives, and never made by anything but a connect."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from adapters.connection_store import YOUNG, ConnectionStore
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection, opened
-from domain.errors import Conflict, InvalidValue, Undecodable
+from domain.errors import Conflict, InvalidValue, Unavailable, Undecodable
 from domain.identity import Identity
+from domain.instant import to_text
+from domain.validity import KINDS
 from tests.contracts.backends import Tables
-from tests.contracts.logs import BAD_IDS
+from tests.contracts.bad import BAD
 from tests.kit.clock import START, FakeClock
 
 SECOND = timedelta(seconds=1)
+MOMENT = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
 
 
@@ -33,8 +35,10 @@ class ConnectionStoreContract:
 
     def test_another_connection_cannot_take_its_id(self, connections: ConnectionStore, connection: Connection) -> None:
         connections.save(connection)
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict) as caught:
             connections.save(replace(connection, user_id="eve", connected_at=START + SECOND))
+        assert caught.value.context["found"] == to_text(connection.connected_at)
+        assert {"operation", "table", "connection_id", "connected_at"} <= caught.value.context.keys()
         assert connections.get(connection.connection_id, START) == connection
 
     def test_saving_it_again_changes_nothing(self, connections: ConnectionStore, connection: Connection) -> None:
@@ -47,11 +51,14 @@ class ConnectionStoreContract:
     ) -> None:
         connections.save(connection)
         late = connection.expires_at
-        assert connections.get(name, late - SECOND) == connection
-        assert connections.get(name, late) is None
-        assert list(connections.list_by_user(name, "ann", late - SECOND)) == [connection]
-        assert list(connections.list_by_user(name, "ann", late)) == []
-        assert list(connections.list_by_tenant(name, late)) == []
+        for moment in (late - SECOND, late - MOMENT):
+            assert connections.get(name, moment) == connection
+            assert list(connections.list_by_user(name, "ann", moment)) == [connection]
+            assert list(connections.list_by_tenant(name, moment)) == [connection]
+        for moment in (late, late + MOMENT):
+            assert connections.get(name, moment) is None
+            assert list(connections.list_by_user(name, "ann", moment)) == []
+            assert list(connections.list_by_tenant(name, moment)) == []
 
     def test_a_deleted_connection_is_in_no_list(
         self, connections: ConnectionStore, connection: Connection, name: str
@@ -71,14 +78,6 @@ class ConnectionStoreContract:
             connections.save(one)
         assert list(connections.list_by_user(name, "ann", START)) == [connection]
         assert list(connections.list_by_tenant(name, START)) == [connection, other]
-
-    def test_a_list_of_more_than_one_page_is_whole(
-        self, connections: ConnectionStore, connection: Connection, name: str
-    ) -> None:
-        made = [replace(connection, connection_id=f"{name}-{n}", user_agent="x" * 300_000) for n in range(5)]
-        for one in made:
-            connections.save(one)
-        assert list(connections.list_by_tenant(name, START)) == made
 
     def test_activity_counts_once_a_minute_and_prolongs_the_row(
         self, connections: ConnectionStore, connection: Connection, name: str
@@ -118,35 +117,59 @@ class ConnectionStoreContract:
         # There is none now, whoever removed it.
         assert connections.delete_gone(name, START + DAY)
 
-    def test_the_ended_are_those_whose_token_or_time_is_over(
+    def test_the_stale_go_once_their_sockets_are_closed(
         self, connections: ConnectionStore, connection: Connection, clock: FakeClock, name: str
     ) -> None:
         now = clock.now().replace(microsecond=0) + 2 * DAY
-        live = replace(connection, ends_at=now + SECOND, expires_at=now + SECOND)
+        live = replace(connection, ends_at=now + MOMENT, expires_at=now + SECOND)
         token_over = replace(live, connection_id=f"{name}-token", ends_at=now)
         silent = replace(live, connection_id=f"{name}-silent", expires_at=now)
-        for one in (live, token_over, silent):
+        stuck = replace(live, connection_id=f"{name}-stuck", ends_at=now)
+        for one in (live, token_over, silent, stuck):
             connections.save(one)
-        ended = {one.connection_id for one in connections.ended(now)} & {name, f"{name}-token", f"{name}-silent"}
-        assert ended == {f"{name}-token", f"{name}-silent"}
+        closed: list[str] = []
 
-    @pytest.mark.parametrize("field", ["connection_id", "tenant_id", "user_id"])
-    @pytest.mark.parametrize("value", BAD_IDS)
-    def test_what_is_no_id_is_refused_by_its_field_and_not_written(
-        self, connections: ConnectionStore, connection: Connection, field: str, value: str
+        def close(connection_id: str) -> None:
+            if connection_id == stuck.connection_id:
+                raise Unavailable
+            closed.append(connection_id)
+
+        first = connections.delete_stale(now, close)
+        own = {one for one in closed if one.startswith(name)}
+        assert own == {token_over.connection_id, silent.connection_id}
+        assert (first.deleted, first.left) == (len(closed), 1)
+        assert list(connections.list_by_tenant(name, now)) == [live, stuck]
+        again = connections.delete_stale(now, closed.append)
+        assert (again.deleted, again.left) == (1, 0)
+        assert list(connections.list_by_tenant(name, now)) == [live]
+
+    def test_a_repeated_save_does_not_undo_activity(
+        self, connections: ConnectionStore, connection: Connection, name: str
     ) -> None:
-        self._refused(connections, connection, field, value)
+        connections.save(connection)
+        connections.record_activity(connection, connection.connected_at + ACTIVITY_INTERVAL)
+        noted = connections.get(name, START)
+        connections.save(connection)
+        assert connections.get(name, START) == noted != connection
 
-    @pytest.mark.parametrize("field", ["connected_at", "last_active_at", "ends_at", "expires_at"])
-    def test_a_time_without_a_zone_is_refused_by_its_field_and_not_written(
+    def test_who_saw_an_old_row_does_not_note_activity_twice_in_a_minute(
+        self, connections: ConnectionStore, connection: Connection, name: str
+    ) -> None:
+        connections.save(connection)
+        connections.record_activity(connection, connection.connected_at + ACTIVITY_INTERVAL)
+        noted = connections.get(name, START)
+        connections.record_activity(connection, connection.connected_at + 2 * ACTIVITY_INTERVAL - SECOND)
+        assert connections.get(name, START) == noted
+
+    @pytest.mark.parametrize("field", [field.name for field in fields(Connection) if field.name in KINDS])
+    def test_what_a_field_is_not_is_refused_by_its_name_and_not_written(
         self, connections: ConnectionStore, connection: Connection, field: str
     ) -> None:
-        self._refused(connections, connection, field, START.replace(tzinfo=None))
-
-    def _refused(self, connections: ConnectionStore, connection: Connection, field: str, value: Any) -> None:
-        with pytest.raises(InvalidValue) as caught:
-            connections.save(replace(connection, **{field: value}))
-        assert caught.value.context == {"field": field}
+        optional = field == "request_id"
+        for value in (one for one in BAD[field] if not (optional and one is None)):
+            with pytest.raises(InvalidValue) as caught:
+                connections.save(replace(connection, **{field: value}))
+            assert caught.value.context == {"field": field}
         assert connections.get(connection.connection_id, START) is None
 
 
@@ -163,8 +186,28 @@ class ConnectionTableContract:
         connections.record_activity(connection, connection.connected_at - DAY)
         assert [row for row in tables.rows("Connections") if row["connection_id"] == {"S": name}] == before
 
+    def test_a_list_of_more_than_one_page_is_whole(
+        self, connections: ConnectionStore, connection: Connection, tables: Tables, name: str
+    ) -> None:
+        made = [replace(connection, connection_id=f"{name}-{n}") for n in range(5)]
+        for one in made:
+            connections.save(one)
+            tables.pad("Connections", connection_id=one.connection_id)
+        assert list(connections.list_by_tenant(name, START)) == made
+
+    def test_a_stale_row_that_no_code_can_read_goes_all_the_same(
+        self, connections: ConnectionStore, tables: Tables, name: str
+    ) -> None:
+        row = {"connection_id": {"S": name}, "ends_at": {"S": "2020-01-01T00:00:00.000Z"}}
+        tables.client.put_item(TableName=tables.names["Connections"], Item=row)
+        closed: list[str] = []
+        connections.delete_stale(START, closed.append)
+        assert name in closed
+        assert connections.get(name, START) is None
+
     def test_an_unreadable_row_is_told_as_such(self, connections: ConnectionStore, tables: Tables, name: str) -> None:
         row = {"connection_id": {"S": name}, "tenant_id": {"S": "acme"}}
         tables.client.put_item(TableName=tables.names["Connections"], Item=row)
-        with pytest.raises(Undecodable):
+        with pytest.raises(Undecodable) as caught:
             connections.get(name, START)
+        assert caught.value.context == {"field": "user_id", "connection_id": name}

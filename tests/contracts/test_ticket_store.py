@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.ticket_store import TICKET_LIFE, TicketStore
-from domain.errors import Unauthorized
+from domain.errors import Unauthorized, Undecodable
 from domain.identity import Identity
 from tests.adapters.racing import race
 from tests.contracts.backends import Tables
@@ -13,11 +13,7 @@ from tests.kit.clock import START
 
 NOW = START.replace(microsecond=0)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def tickets(tables: Tables) -> TicketStore:
-    return TicketStore(tables.client, tables.names["Tickets"])
+TOLD = ("tenant_id", "user_id", "scopes", "token_ends_at")
 
 
 @pytest.fixture
@@ -44,6 +40,10 @@ class TicketStoreContract:
         with pytest.raises(Unauthorized):
             tickets.redeem(ticket, NOW)
 
+
+class TicketTableContract:
+    """What every table of tickets must do."""
+
     def test_the_table_holds_no_ticket(self, tickets: TicketStore, ann: Identity, tables: Tables) -> None:
         ticket = tickets.issue(ann, NOW)
         rows = tables.rows("Tickets")
@@ -65,3 +65,21 @@ class TicketStoreContract:
 
         won = race([redeem] * 8, tables.client, before="delete_item")
         assert [one for one in won if one] == [ann]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            *((field, value) for field in TOLD for value in ({"N": "1"}, {"S": "\u00fc"})),
+            *((field, {"S": ""}) for field in TOLD if field != "scopes"),
+        ],
+    )
+    def test_an_unreadable_row_lets_nobody_in_and_is_told_by_its_field(
+        self, tickets: TicketStore, ann: Identity, tables: Tables, field: str, value: dict[str, str]
+    ) -> None:
+        before = {row["ticket_hash"]["S"] for row in tables.rows("Tickets")}
+        ticket = tickets.issue(ann, NOW)
+        (made,) = [row for row in tables.rows("Tickets") if row["ticket_hash"]["S"] not in before]
+        tables.client.put_item(TableName=tables.names["Tickets"], Item={**made, field: value})
+        with pytest.raises(Undecodable) as caught:
+            tickets.redeem(ticket, NOW)
+        assert field in caught.value.context["field"]

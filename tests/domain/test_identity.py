@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.connection import opened
-from domain.errors import Forbidden, InvalidFrame, NotFound, Rejected, Unauthorized
+from domain.errors import Forbidden, InvalidFrame, InvalidValue, NotFound, Rejected, Unauthorized
 from domain.identity import TENANT_READ, TENANT_WRITE, Identity
 from domain.subscription import authorized_topic, subscription, topics_of
 from tests.strategies import START
@@ -111,3 +111,20 @@ def test_a_connection_is_its_openers_and_ends_with_the_token() -> None:
 def test_a_connection_ends_where_the_platform_ends_it_however_long_the_token_lives() -> None:
     whole_day = replace(identity(), expires_at=START + 24 * HOUR)
     assert opened("c-1", whole_day, START, "", "").ends_at == START + 2 * HOUR
+
+
+def test_what_a_header_says_never_keeps_a_socket_from_opening() -> None:
+    made = opened("c-1", identity(), START, "\x00", "Mozilla\x1b[1m \ud800\u00e9")
+    assert (made.source_ip, made.user_agent) == ("?", "Mozilla?[1m ?\u00e9")
+
+
+@pytest.mark.parametrize("scope", ["", "tenant:read tenant:write", "a\n", "\u00fc", "x" * 129])
+def test_a_scope_that_could_be_read_as_another_is_none(scope: str) -> None:
+    with pytest.raises(Unauthorized):
+        Identity("acme", "ann", frozenset({scope}), START)
+
+
+def test_a_token_ends_at_a_time_with_its_zone() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        Identity("acme", "ann", frozenset(), START.replace(tzinfo=None))
+    assert caught.value.context == {"field": "expires_at"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.instant import EPOCH, epoch_seconds, from_epoch, from_text, to_instant, to_text
+from domain.instant import EPOCH, epoch_seconds, from_epoch, from_text, passed_seconds, to_instant, to_text
 from tests.strategies import START, instants
 
 
@@ -56,3 +56,11 @@ def test_time_to_live_is_rounded_up_to_the_second() -> None:
     assert epoch_seconds(EPOCH + timedelta(milliseconds=1)) == 1
     assert epoch_seconds(EPOCH + timedelta(seconds=1)) == 1
     assert from_epoch(epoch_seconds(START)) == START
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**12))
+def test_a_time_to_live_is_over_by_its_number_exactly_when_it_is_by_its_instant(ends_ms: int, now_ms: int) -> None:
+    now = EPOCH + timedelta(milliseconds=now_ms)
+    for distance in (ends_ms, now_ms, now_ms + 1, now_ms + 999, now_ms + 1000):
+        seconds = epoch_seconds(EPOCH + timedelta(milliseconds=distance))
+        assert (seconds > passed_seconds(now)) == (from_epoch(seconds) > now)

@@ -42,8 +42,8 @@ class Connecting(Staged):
         self.seen: list[Connection] = []
 
     def teardown(self) -> None:
-        for connection_id in self.rows:
-            self.store.delete(connection_id)
+        for row in self.aws.rows("Connections"):
+            self.store.delete(row["connection_id"]["S"])
         super().teardown()
 
     @rule(socket=st.integers(0, 4), who=st.sampled_from(USERS), fault=faults)
@@ -117,11 +117,22 @@ class Connecting(Staged):
             self.aws.dynamodb.delete_item(TableName=self.aws.tables["Connections"], Key=key)
             del self.rows[row.connection_id]
 
-    @rule()
-    def sweep(self) -> None:
+    @rule(stuck=st.booleans())
+    def sweep(self, *, stuck: bool) -> None:
         now = self.clock.now()
-        ended = [row for row in self.rows.values() if row.ends_at <= now or row.expires_at <= now]
-        assert _by_id(self.store.ended(now)) == _by_id(ended)
+        over = {row.connection_id for row in self.rows.values() if row.ends_at <= now or row.expires_at <= now}
+        left = {connection_id for connection_id in over if stuck and connection_id.endswith("0")}
+        closed: list[str] = []
+
+        def close(connection_id: str) -> None:
+            if connection_id in left:
+                raise Unavailable
+            closed.append(connection_id)
+
+        stale = self.store.delete_stale(now, close)
+        assert (stale.deleted, stale.left) == (len(over - left), len(left))
+        assert sorted(closed) == sorted(over - left)
+        self.rows = {name: row for name, row in self.rows.items() if name not in closed}
 
     @rule(who=st.sampled_from(USERS))
     def list_of_a_user(self, who: tuple[str, str]) -> None:

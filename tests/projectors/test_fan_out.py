@@ -10,6 +10,7 @@ from adapters import fan_out as module
 from adapters.broadcast import PAUSES_S
 from adapters.connection_store import YOUNG
 from domain.protocol import FRAME_TARGET
+from domain.validity import CHUNK_LIMIT
 from tests.kit.calls import each, nth, refused, watched
 from tests.kit.people import connect, watch
 from tests.kit.requests import Whose
@@ -18,6 +19,7 @@ from tests.kit.stories import completed, tell_all
 from tests.kit.world import World, a_world
 
 ROUNDS = 1 + len(PAUSES_S)
+QUOTES = 2
 ANN, BOB = Whose("acme", "ann"), Whose("acme", "bob")
 
 
@@ -176,7 +178,7 @@ def test_frames_come_in_order_when_there_are_several(world: World, sink: Sink) -
     request_id = world.requests.submit()
     world.requests.start(request_id)
     for number in range(12):
-        world.requests.output(request_id, f"{number}" * (FRAME_TARGET // 4))
+        world.requests.output(request_id, f"{number:02}" * (FRAME_TARGET // 5))
     world.requests.complete(request_id)
 
     world.notify(world.records())
@@ -195,7 +197,7 @@ def test_after_a_frame_that_failed_no_later_one_is_sent(world: World, sink: Sink
     request_id = world.requests.submit()
     world.requests.start(request_id)
     for number in range(8):
-        world.requests.output(request_id, f"{number}" * (FRAME_TARGET // 2))
+        world.requests.output(request_id, f"{number}" * (CHUNK_LIMIT - QUOTES))
 
     world.notify(world.records())
 
@@ -227,7 +229,7 @@ def test_each_topic_of_a_batch_is_read_once(world: World) -> None:
 
 def test_a_subscription_that_is_over_gets_nothing(world: World, sink: Sink) -> None:
     watch(world, "old", "tenant#acme")
-    world.clock.advance(by=timedelta(hours=24))
+    world.clock.advance(by=timedelta(hours=24, seconds=1))  # a time to live is in whole seconds
     watch(world, "new", "tenant#acme")
     world.requests.submit()
 

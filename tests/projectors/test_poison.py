@@ -57,7 +57,7 @@ SPOILT: Mapping[str, tuple[Spoil, str]] = {
     "state is not JSON": (_attribute("state", {"S": "{status: PENDING}"}), ""),
     "state is of no known status": (_attribute("state", {"S": '{"status":"LOST"}'}), "LOST"),
 }
-MOMENTS = {"submitted": 0, "in progress": 2, "completed": 3}  # the place among the four events of a request
+MOMENTS = {"submitted": 0, "in-progress": 2, "completed": 3}  # the place among the four events of a request
 
 
 def _spoilt(record: Record, spoil: Spoil) -> Record:
@@ -104,7 +104,7 @@ def test_an_unreadable_record_is_kept_whole_and_the_rest_is_handled(
     assert all(one["reason"].startswith("Unreadable record") and reason in one["reason"] for _, one in kept)
     assert _emitted(capsys) == [len(poison)]
     # What a record cannot tell comes from the log with the next one; after the last one there is none.
-    assert _versions(world) == {"before": 2, "submitted": 4, "in progress": 4, "completed": 3, "after": 1}
+    assert _versions(world) == {"before": 2, "submitted": 4, "in-progress": 4, "completed": 3, "after": 1}
 
 
 def test_the_views_are_right_as_soon_as_any_later_record_comes(world: World) -> None:
@@ -146,7 +146,7 @@ def test_a_log_that_is_broken_itself_stops_its_own_view_only(
     world: World, capsys: pytest.CaptureFixture[str], column: str
 ) -> None:
     batch, good = _batch(world)
-    victim = good["in progress"]["dynamodb"]["Keys"]["request_id"]
+    victim = good["in-progress"]["dynamodb"]["Keys"]["request_id"]
     for version in "1234":
         world.aws.dynamodb.update_item(
             TableName=world.aws.tables["Events"],
@@ -157,20 +157,20 @@ def test_a_log_that_is_broken_itself_stops_its_own_view_only(
         )
     others = [record for record in batch if record["dynamodb"]["Keys"]["request_id"] != victim]
 
-    assert world.project([*others, *world.records(), good["in progress"]]) == []
+    assert world.project([*others, *world.records(), good["in-progress"]]) == []
 
     assert _versions(world) == {"before": 2, "submitted": 4, "completed": 4, "after": 1}
     assert [one["record"]["eventName"] for _, one in _kept(world)].count("MODIFY") == 4
-    assert [one["record"] for _, one in _kept(world)].count(good["in progress"]) == 1
+    assert [one["record"] for _, one in _kept(world)].count(good["in-progress"]) == 1
     assert sum(_emitted(capsys)) == len(_kept(world)) == 5
 
 
 def test_a_record_that_cannot_be_kept_is_not_handled(world: World) -> None:
     batch, good = _batch(world)
-    poison = {**good["in progress"], "eventName": "MODIFY"}
+    poison = {**good["in-progress"], "eventName": "MODIFY"}
 
     with watched(refused, each("PutObject")) as calls:
-        reported = world.project(_with(batch, good["in progress"], poison))
+        reported = world.project(_with(batch, good["in-progress"], poison))
 
     assert calls.fired == 1
     assert reported == [batch[0]["dynamodb"]["SequenceNumber"]]
