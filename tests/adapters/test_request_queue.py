@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.event_store import EventStore
-from adapters.objects import INLINE_LIMIT, Objects
 from adapters.request_queue import RequestQueue, Submission
 from domain.commands import Cancel, ReportProgress, Start
-from domain.errors import AlreadyFinal, InvalidJson, KeyReused, NotFound, Unavailable
+from domain.errors import AlreadyFinal, KeyReused, NotFound, Unavailable
 from domain.events import RequestCompleted, RequestSubmitted
 from domain.recorded import Head, first_break
 from domain.state import Status
@@ -123,42 +122,6 @@ def test_an_enqueue_whose_answer_was_lost_is_found_again_by_its_key(asking: Aski
     assert asking.queue.enqueue(asking.queue.request_id(submission), submission)[1]
 
 
-@pytest.mark.parametrize("length", [INLINE_LIMIT - 2, INLINE_LIMIT - 1])
-def test_a_large_payload_goes_to_the_bucket_and_comes_back_exact(
-    asking: Asking, events: EventStore, objects: Objects, length: int
-) -> None:
-    payload = "x" * length  # two more bytes with its quotes
-    submitted = events.get(asking.ask(payload=payload).request_id, 1).event()
-    assert isinstance(submitted, RequestSubmitted)
-    is_large = length + 2 > INLINE_LIMIT
-    assert (submitted.payload is None) == is_large
-    assert (submitted.payload_ref is not None) == is_large
-    assert objects.load(submitted.payload, submitted.payload_ref) == payload
-    if is_large:
-        assert str(submitted.payload_ref).startswith(f"{asking.tenant_id}/")
-
-
-def test_a_large_payload_keeps_every_digit(asking: Asking, events: EventStore, objects: Objects) -> None:
-    payload = [EXACT] * 500
-    submitted = events.get(asking.ask(payload=payload).request_id, 1).event()
-    assert isinstance(submitted, RequestSubmitted)
-    assert submitted.payload_ref
-    assert objects.load(None, submitted.payload_ref) == payload
-
-
-def test_a_large_result_goes_to_the_bucket_and_comes_back_exact(asking: Asking, objects: Objects) -> None:
-    result = [EXACT] * 500
-    done = asking.queue.complete(started(asking), 1, result)
-    inline, reference = asking.queue.result(done)
-    assert inline is None
-    assert objects.load(inline, reference) == result
-    assert asking.queue.result(asking.queue.complete(started(asking), 1, EXACT)) == (EXACT, None)
-
-
-def test_a_request_that_is_not_completed_has_no_result(asking: Asking) -> None:
-    assert asking.queue.result(asking.ask()) == (None, None)
-
-
 def test_a_command_on_a_stale_head_is_decided_again_on_the_newest_state(asking: Asking, events: EventStore) -> None:
     stale = asking.ask()
     now = asking.clock.now()
@@ -185,7 +148,7 @@ def test_a_completion_whose_answer_was_lost_is_there_once(
     dynamodb.lose("put_item")
     with pytest.raises(Unavailable):
         asking.queue.complete(head, 1, "done")
-    assert asking.queue.result(asking.queue.complete(head, 1, "done")) == ("done", None)
+    assert asking.queue.result(asking.queue.complete(head, 1, "done")) == "done"
     assert sum(isinstance(one.event(), RequestCompleted) for one in events.read(head.request_id)) == 1
 
 
@@ -229,12 +192,3 @@ def test_nothing_happens_to_a_request_that_is_not_there(queue: RequestQueue, nam
     assert queue.get(name).version == 0
     with pytest.raises(NotFound):
         queue.cancel(queue.get(name), "ann", None)
-
-
-@pytest.mark.parametrize("payload", [float("nan"), object(), {"a": {1, 2}}])
-def test_a_payload_that_json_cannot_hold_is_refused_before_anything_is_stored(
-    asking: Asking, dynamodb: Wrapped, payload: object
-) -> None:
-    with pytest.raises(InvalidJson):
-        asking.ask(payload=payload)
-    assert dynamodb.calls == []

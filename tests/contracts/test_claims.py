@@ -1,5 +1,6 @@
 """A worker gets the request whose turn it is, and no two workers ever get the same attempt."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,25 +8,26 @@ import pytest
 
 from adapters.queue_index import Rotation
 from adapters.request_queue import Claim
+from domain.commands import RetryPolicy
+from domain.errors import AttemptOver
 from domain.events import Failure
 from domain.recorded import Head
 from domain.state import Status
 from projections.intents import Wake
 from tests.adapters.racing import race
-from tests.contracts.asking import Asking
+from tests.contracts.asking import Asking, alone
 from tests.contracts.backends import Tables
 from tests.kit.clock import FakeClock
 from tests.kit.tokens import token
 
 LEASE = timedelta(seconds=30)
+BROKEN = Failure(code="X", message="It broke")
+NO_WAIT = RetryPolicy(base=timedelta(0))
 
 
 @pytest.fixture
 def asking(tables: Tables, clock: FakeClock, name: str) -> Asking:
-    """Over a view that has nothing of other tests, for a claim looks at all that is there."""
-    for row in tables.rows("Requests"):
-        tables.client.delete_item(TableName=tables.names["Requests"], Key={"request_id": row["request_id"]})
-    return Asking(tables, clock, name)
+    return alone(tables, clock, name)
 
 
 def claim(asking: Asking, hint: Wake | None = None, worker_id: str = "w") -> Claim:
@@ -153,27 +155,6 @@ class ClaimsContract:
         claim(asking, hint)
         assert [name for name, _ in tables.client.calls] == ["query", "query", "put_item"]
 
-    def test_a_place_in_the_queue_is_how_many_of_the_tenant_go_before(self, asking: Asking, clock: FakeClock) -> None:
-        heads = [asking.ask(priority=priority) for priority in (5, 9, 5, 0)]
-        waiting = asking.ask(priority=9, delay=timedelta(seconds=60))
-        asking.ask(tenant_id="another", priority=9)
-        asking.project()
-        assert [asking.queue.position(head) for head in heads] == [1, 0, 2, 3]
-        assert asking.queue.position(waiting) is None
-        clock.advance(60)
-        assert asking.queue.position(claim(asking).head) is None
-
-    def test_a_status_lists_its_requests_in_the_order_of_time(self, asking: Asking) -> None:
-        made = [asking.ask(priority=priority).request_id for priority in (5, 9, 5, 0)]
-        asking.project()
-        found: list[str] = []
-        cursor: str | None = None
-        while cursor is not None or not found:
-            page = asking.queue.list_by_status(Status.PENDING, 2, cursor)
-            found += [row.request_id for row in page.rows]
-            cursor = page.cursor
-        assert found == made
-
 
 class FairnessContract:
     """What tenants may rely on while others have long queues."""
@@ -217,3 +198,67 @@ class FairnessContract:
         assert claimed.head.origin is not None
         asking.project(claimed.head.request_id)
         return claimed.head.origin.tenant_id, claimed.head.state.priority
+
+
+class EndedAttemptsContract:
+    """What a queue must do with requests whose attempt failed, was cancelled or lost its worker."""
+
+    def test_a_failed_attempt_is_claimed_again_once_its_wait_is_over(self, asking: Asking, clock: FakeClock) -> None:
+        hint = token(failed(asking, claim(asking, token(asking.ask()), "w1").head, after_s=10))
+        asking.project()
+        assert asking.queue.claim(hint, "w2", LEASE) is None
+        clock.advance(10)
+        again = claim(asking, hint, "w2").head
+        assert (again.state.attempt, again.state.worker_id, again.state.error) == (2, "w2", None)
+
+    @pytest.mark.parametrize(("max_attempts", "retryable"), [(1, True), (3, False)])
+    def test_a_request_that_failed_for_good_is_never_claimed_again(
+        self, asking: Asking, clock: FakeClock, max_attempts: int, *, retryable: bool
+    ) -> None:
+        hint = token(asking.ask(max_attempts=max_attempts))
+        over = asking.queue.fail(claim(asking, hint).head, 1, BROKEN, retryable=retryable)
+        assert (over.state.status, over.state.error) == (Status.FAILED, BROKEN)
+        clock.advance(3600)
+        for _ in range(2):
+            assert asking.queue.claim(hint, "w2", LEASE) is None
+            asking.project()
+        assert asking.queue.get(hint.request_id) == over
+
+    def test_what_was_cancelled_while_it_waited_is_never_claimed(self, asking: Asking) -> None:
+        head = asking.ask()
+        asking.project()
+        cancelled = asking.queue.cancel(head, "ann", None)
+        for _ in range(2):
+            assert asking.queue.claim(token(head), "w", LEASE) is None
+            asking.project()
+        assert asking.queue.get(head.request_id) == cancelled
+
+    def test_what_is_cancelled_while_it_runs_is_its_workers_until_that_has_stopped(self, asking: Asking) -> None:
+        hint = token(asking.ask())
+        running = claim(asking, hint, "w1").head
+        asked = asking.queue.cancel(running, "ann", "enough")
+        assert (asked.state.status, asked.state.cancel_requested) == (Status.PROCESSING, True)
+        asking.project()
+        assert asking.queue.claim(hint, "w2", LEASE) is None
+        stopped = asking.queue.acknowledge_cancel(asked, running.state.attempt)
+        assert (stopped.state.status, stopped.state.cancel_reason) == (Status.CANCELLED, "enough")
+        assert asking.queue.claim(hint, "w2", LEASE) is None
+
+    def test_a_worker_that_was_replaced_can_change_nothing(self, asking: Asking, clock: FakeClock) -> None:
+        hint = token(asking.ask())
+        lost = claim(asking, hint, "w1").head
+        clock.advance(30)
+        waiting = asking.queue.expire_lease(lost, NO_WAIT)
+        assert waiting.state.status is Status.RETRYING
+        again = claim(asking, token(waiting), "w2").head
+        reports: list[Callable[[], object]] = [
+            lambda: asking.queue.report_progress(lost, 1, 50, None, None),
+            lambda: asking.queue.append_output(lost, 1, 0, "late"),
+            lambda: asking.queue.renew_lease(lost, 1, LEASE),
+            lambda: asking.queue.complete(lost, 1, "late"),
+            lambda: asking.queue.fail(lost, 1, BROKEN, retryable=True),
+        ]
+        for report in reports:
+            with pytest.raises(AttemptOver):
+                report()
+        assert asking.queue.get(hint.request_id) == again

@@ -1,10 +1,13 @@
 """Lists are newest first and whole over their pages, whatever the table's indexes are kept by."""
 
+import base64
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from adapters.request_view import Page
+from domain.errors import Undecodable
 from domain.state import Status
 from tests.contracts.asking import Asking
 from tests.contracts.backends import Tables
@@ -65,17 +68,54 @@ class RequestViewContract:
         assert walk(asking, 2, Status.CANCELLED) == cancelled
         assert walk(asking, 2, Status.FAILED) == []
 
-    def test_what_has_expired_is_not_listed(self, asking: Asking, clock: FakeClock) -> None:
-        made = asking.asked(2)
-        clock.advance(by=timedelta(days=7) - timedelta(seconds=2))
-        assert walk(asking, 10) == made
-        clock.advance(4)
-        assert walk(asking, 10) == []
+    def test_what_has_expired_is_not_listed_and_not_there(self, asking: Asking, clock: FakeClock) -> None:
+        head = asking.ask(connection_id=f"c-{asking.tenant_id}")
+        asking.project()
 
-    def test_a_cursor_of_one_tenant_shows_another_only_its_own(self, asking: Asking) -> None:
+        def found() -> list[list[str]]:
+            queue = asking.queue
+            return [
+                walk(asking, 10),
+                ids(queue.list_by_tenant(asking.tenant_id, 10, None, None)),
+                ids(queue.list_by_connection(f"c-{asking.tenant_id}", 10)),
+                [head.request_id] if queue.get(head.request_id).version else [],
+            ]
+
+        clock.set(head.state.expires_at - timedelta(milliseconds=1))
+        assert found() == [[head.request_id]] * 4
+        clock.set(head.state.expires_at)
+        assert found() == [[]] * 4
+
+    def test_a_cursor_gives_another_tenant_and_user_nothing_that_is_not_theirs(self, asking: Asking) -> None:
         asking.asked(3)
         other = f"{asking.tenant_id}x"
         theirs = asking.asked(2, tenant_id=other)
         cursor = asking.queue.list_by_tenant(asking.tenant_id, 1, None, None).cursor
         assert cursor is not None
+        assert asking.tenant_id not in base64.urlsafe_b64decode(cursor).decode()
         assert set(ids(asking.queue.list_by_tenant(other, 10, cursor, None))) <= set(theirs)
+        own = asking.queue.list_by_user(asking.tenant_id, "ann", 1, None, None).cursor
+        assert ids(asking.queue.list_by_user(asking.tenant_id, "bob", 10, own, None)) == []
+        assert ids(asking.queue.list_by_user(f"{other}x", "ann", 10, own, None)) == []
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            *((field, {"BOOL": True}) for field in ("user_id", "version", "state")),
+            *(("state", {"S": text}) for text in ("[1]", "{", '{"status":"LOST"}', '{"due_at":"noon"}')),
+        ],
+    )
+    def test_an_unreadable_row_is_told_by_its_field(
+        self, asking: Asking, tables: Tables, field: str, value: dict[str, Any]
+    ) -> None:
+        request_id = asking.asked(1, connection_id=f"c-{asking.tenant_id}")[0]
+        tables.client.update_item(
+            TableName=tables.names["Requests"],
+            Key={"request_id": {"S": request_id}},
+            UpdateExpression="SET #field = :value",
+            ExpressionAttributeNames={"#field": field},
+            ExpressionAttributeValues={":value": value},
+        )
+        with pytest.raises(Undecodable) as caught:
+            asking.queue.list_by_connection(f"c-{asking.tenant_id}", 10)
+        assert caught.value.context == {"field": field, "request_id": request_id}
