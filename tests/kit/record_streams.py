@@ -1,19 +1,21 @@
-"""Records the stream records of all stories as JSON: `python -m tests.kit.record_streams moto|ministack`.
+"""Records the stream records of all stories as JSON.
+
+`python -m tests.kit.record_streams moto|ministack|dynamodb-local` writes them into tests/fixtures/aws.
 
 The emulator makes them, nobody writes them by hand; look at the difference before committing it.
 """
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import boto3
 
-from local import stack
+from local import dynamodb_local, stack
 from local.template import PROJECT, environment
 from tests.kit.clock import FakeClock
 from tests.kit.people import connect, watch
@@ -40,35 +42,58 @@ def tell(world: World) -> Mapping[str, list[Mapping[str, Any]]]:
 @contextmanager
 def on_ministack() -> Iterator[World]:
     """A world on an emulator of its own, in tables that no function reads."""
-    with TemporaryDirectory() as directory, stack.running(Path(directory)) as running:
-        endpoint = {**CREDENTIALS, "AWS_ENDPOINT_URL": running.endpoint_url}
-        with environment_of(endpoint):
-            boto3.setup_default_session()
-            dynamodb = boto3.client("dynamodb")
-            tables = make_tables(dynamodb)
-            buckets = {"PayloadBucket": running.bucket, "FailuresBucket": running.bucket}
-            queues = {"WorkQueue": running.queue_url}
-            names = {**GIVEN, **buckets, **queues, **{f"{short}Table": name for short, name in tables.items()}}
-            given = environment(names)
-            aws = Aws(
-                dynamodb=dynamodb,
-                streams=boto3.client("dynamodbstreams"),
-                s3=boto3.client("s3"),
-                sqs=boto3.client("sqs"),
-                tables=tables,
-                payload_bucket=running.bucket,
-                failures_bucket=running.bucket,
-                queue_url=running.queue_url,
-                environment=given,
-            )
-            yield World(aws, FakeClock())
-            delete_tables(dynamodb, tables)
+    with (
+        TemporaryDirectory() as directory,
+        stack.running(Path(directory)) as running,
+        _world_at(running.endpoint_url, running.bucket, running.queue_url) as world,
+    ):
+        yield world
+
+
+@contextmanager
+def on_dynamodb_local() -> Iterator[World]:
+    """A world on Amazon's engine, which has tables and streams and nothing else: no story here needs more."""
+    with (
+        TemporaryDirectory() as directory,
+        dynamodb_local.running(Path(directory)) as endpoint_url,
+        _world_at(endpoint_url, "no-bucket", "http://127.0.0.1:9/no-queue") as world,
+    ):
+        yield world
+
+
+@contextmanager
+def _world_at(endpoint_url: str, bucket: str, queue_url: str) -> Iterator[World]:
+    with environment_of({**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint_url}):
+        boto3.setup_default_session()
+        dynamodb = boto3.client("dynamodb")
+        tables = make_tables(dynamodb)
+        names = {**GIVEN, "PayloadBucket": bucket, "FailuresBucket": bucket, "WorkQueue": queue_url}
+        aws = Aws(
+            dynamodb=dynamodb,
+            streams=boto3.client("dynamodbstreams"),
+            s3=boto3.client("s3"),
+            sqs=boto3.client("sqs"),
+            tables=tables,
+            payload_bucket=bucket,
+            failures_bucket=bucket,
+            queue_url=queue_url,
+            environment=environment({**names, **{f"{short}Table": name for short, name in tables.items()}}),
+        )
+        yield World(aws, FakeClock())
+        delete_tables(dynamodb, tables)
+
+
+EMULATORS: Final[Mapping[str, Callable[[], AbstractContextManager[World]]]] = {
+    "dynamodb-local": on_dynamodb_local,
+    "ministack": on_ministack,
+    "moto": a_world,
+}
 
 
 def main(emulator: str) -> None:
     """Write the records of an emulator."""
     FIXTURES.mkdir(parents=True, exist_ok=True)
-    with on_ministack() if emulator == "ministack" else a_world() as world:
+    with EMULATORS[emulator]() as world:
         for name, records in tell(world).items():
             file = FIXTURES / f"{emulator}-{name.lower()}.json"
             file.write_text(json.dumps({"Records": records}, indent=1) + "\n")

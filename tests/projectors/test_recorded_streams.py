@@ -10,13 +10,12 @@ import pytest
 from adapters.event_store import EventStore, from_image
 from domain.recorded import first_break
 from tests.kit.people import connect, watch
-from tests.kit.record_streams import FIXTURES
+from tests.kit.record_streams import EMULATORS, FIXTURES
 from tests.kit.sink import Sink, a_sink
 from tests.kit.streams import number_of
 from tests.kit.views import logs, presence_counts
 from tests.kit.world import World, a_world
 
-EMULATORS = ("ministack", "moto")
 # Two connected, one left with its subscription; another subscription was given up. The one that the first took with
 # it has no record in the recording: nobody projected while it was made.
 PRESENCE = {"connected": 2, "disconnected": 1, "subscribed": 3, "unsubscribed": 1}
@@ -97,7 +96,12 @@ def test_a_recording_is_fanned_out_whole_each_time(world: World, sink: Sink, emu
     assert ends == newest
 
 
-def test_both_emulators_write_the_same_events() -> None:
-    images = [[record["dynamodb"]["NewImage"] for record in _recorded(name, "events")] for name in EMULATORS]
+def test_all_emulators_write_the_same_events() -> None:
+    for table in ("events", "connections", "subscriptions"):
+        images = [[_images(record) for record in _recorded(name, table)] for name in EMULATORS]
 
-    assert images[0] == images[1]
+        assert all(one == images[0] for one in images)
+
+
+def _images(record: Any) -> Any:
+    return record["eventName"], record["dynamodb"].get("OldImage"), record["dynamodb"].get("NewImage")
