@@ -8,7 +8,7 @@ LAYER_PLATFORM ?= aarch64
 LAYER_CACHE := .local/layers/$(LAYER_PYTHON)-$(LAYER_PLATFORM)
 PACKAGES := domain projections adapters handlers actions
 PYTEST_ARGS ?=
-ON_DYNAMODB_LOCAL := tests/contracts
+ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 PREFIX ?= streamer
 
 # sam keeps its settings in the environment it is installed in, reports nothing and asks nobody for a newer version.
@@ -35,7 +35,7 @@ status: .venv/.demo ## Say whether the stack on this machine is up.
 test: .venv/.dev ## Run the whole test suite.
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-dynamodb-local: .venv/.dev ## Run the stores' contracts on DynamoDB Local, Amazon's own engine; needs java and npm.
+test-dynamodb-local: .venv/.dev ## Run the stores' contracts and machines on DynamoDB Local, Amazon's own engine; needs java and npm.
 	@$(BIN)/python -m local.dynamodb_local
 	@$(BIN)/python -m pytest --numprocesses=0 --backends=dynamodb-local $(PYTEST_ARGS) $(ON_DYNAMODB_LOCAL)
 

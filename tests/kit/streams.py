@@ -3,7 +3,8 @@
 Works on anything that speaks DynamoDB Streams: moto in this process, MiniStack, DynamoDB Local.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tools import streams
 from tools.streams import Record, as_delivered
@@ -19,6 +20,14 @@ class StreamReader(streams.StreamReader):
     def read(self) -> list[Record]:
         """What was written since the last read, in order within each shard, parents before their children."""
         return [record for record in super().read() if not _is_half_made(record)]
+
+    def _drain(self, shard: str) -> Iterator[Any]:
+        try:
+            yield from super()._drain(shard)
+        except self._client.exceptions.TrimmedDataAccessException:
+            # DynamoDB Local trims what an iterator of an empty shard points at: begin that one anew.
+            del self._iterators[shard]
+            yield from super()._drain(shard)
 
 
 def rest_of(records: Sequence[Record], response: Response) -> list[Record]:

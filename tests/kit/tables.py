@@ -113,9 +113,16 @@ def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def on_moto(**variables: str) -> Iterator[Aws]:
-    """A whole stack in this process; `variables` go into the environment of the functions as well."""
-    with environment_of(CREDENTIALS), mock_aws(), patch("boto3.DEFAULT_SESSION", _session()):
+def on_moto(dynamodb_at: str | None = None, **variables: str) -> Iterator[Aws]:
+    """A whole stack in this process, with its tables at another engine's address if there is one.
+
+    `variables` go into the environment of the functions as well.
+    """
+    credentials, session = CREDENTIALS, _session()
+    if dynamodb_at is not None:
+        engine = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_at, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": dynamodb_at}
+        credentials, session = {**CREDENTIALS, **engine}, _Session()
+    with environment_of(credentials), mock_aws(), patch("boto3.DEFAULT_SESSION", session):
         dynamodb, s3, sqs = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("sqs")
         tables = make_tables(dynamodb)
         buckets = {logical_id: f"streamer-{logical_id.lower()}" for logical_id in resources("AWS::S3::Bucket")}
@@ -124,7 +131,7 @@ def on_moto(**variables: str) -> Iterator[Aws]:
         queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in resources("AWS::SQS::Queue")}
         names = {**GIVEN, **buckets, **queues, **{f"{short}Table": name for short, name in tables.items()}}
         given = environment(names) | {"MANAGEMENT_ENDPOINT": "http://127.0.0.1:9", **variables}
-        with environment_of({**CREDENTIALS, **given}):
+        with environment_of({**credentials, **given}):
             yield Aws(
                 dynamodb=dynamodb,
                 streams=boto3.client("dynamodbstreams"),
@@ -136,6 +143,8 @@ def on_moto(**variables: str) -> Iterator[Aws]:
                 queue_url=queues["WorkQueue"],
                 environment=given,
             )
+        if dynamodb_at is not None:
+            delete_tables(dynamodb, tables)
 
 
 class _Session(boto3.Session):

@@ -73,10 +73,10 @@ class World:
 
 
 @contextmanager
-def a_world(**variables: str) -> Iterator[World]:
-    """A world in this process; the handlers live by its clock."""
+def a_world(dynamodb_at: str | None = None, **variables: str) -> Iterator[World]:
+    """A world in this process, with its tables elsewhere if need be; the handlers live by its clock."""
     clock = FakeClock()
-    with on_moto(**variables) as aws, patch.object(bootstrap, "CLOCK", clock):
+    with on_moto(dynamodb_at, **variables) as aws, patch.object(bootstrap, "CLOCK", clock):
         yield World(aws, clock)
 
 

@@ -1,4 +1,4 @@
-"""What the machines have in common: one moto for all examples of a test, pages of two, faults, and guards taken away.
+"""What the machines have in common: one engine for all examples of a test, pages of two, faults, and guards taken away.
 
 A twin is the same machine with one guard removed from the calls that reach DynamoDB, or with a class that lacks it; the
 machine must see that, or it could not see anything.

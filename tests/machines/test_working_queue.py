@@ -286,8 +286,8 @@ class OldestFirst(Working):
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with a_world() as made:
+def world(dynamodb_at: str | None) -> Iterator[World]:
+    with a_world(dynamodb_at) as made:
         yield made
 
 
