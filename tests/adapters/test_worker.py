@@ -25,6 +25,7 @@ from domain.commands import DEFAULT_RETRY, ExpireLease, RetryPolicy, Start
 from domain.errors import DeadlineExceeded, Rejected, Unavailable
 from domain.events import Failure, RequestCancelled
 from domain.state import Status
+from domain.validity import LARGEST_JSON
 from tests.adapters.conftest import Asking
 from tests.adapters.wrapped import Wrapped, client_error
 from tests.kit.clock import FakeClock
@@ -86,11 +87,11 @@ def run(worker: Callable[..., Worker], asking: Asking) -> Run:
 def test_a_result_completes_the_request(run: Run, queue: RequestQueue) -> None:
     done = run(lambda payload, _: {"got": payload}, asked={"payload": {"a": 1}})
     assert done.head.state.status is Status.COMPLETED
-    assert queue.result(done.head) == ({"got": {"a": 1}}, None)
+    assert queue.result(done.head) == {"got": {"a": 1}}
 
 
 def test_a_model_is_a_result_too(run: Run, queue: RequestQueue) -> None:
-    assert queue.result(run(lambda *_: Answer(n=1)).head) == ({"n": 1}, None)
+    assert queue.result(run(lambda *_: Answer(n=1)).head) == {"n": 1}
 
 
 def test_an_action_is_told_who_asks_and_gets_a_large_payload_whole(run: Run, asking: Asking) -> None:
@@ -439,3 +440,16 @@ def test_a_waiting_request_that_was_passed_over_gets_its_token_back(
 
 def test_an_action_that_is_gone_has_the_default_policy() -> None:
     assert module.retry_policy(Registry({}), "gone") is DEFAULT_RETRY
+
+
+def test_a_result_that_is_too_large_to_keep_fails_the_request_at_once(run: Run) -> None:
+    done = run(lambda *_: "x" * LARGEST_JSON)
+    assert done.head.state.status is Status.FAILED
+    assert done.head.state.error == Failure(
+        code="PAYLOAD_TOO_LARGE", message=f"result: at most {LARGEST_JSON} bytes of JSON"
+    )
+
+
+def test_an_error_whose_message_is_no_text_ends_the_attempt_all_the_same(run: Run) -> None:
+    done = run(raising(Permanent("\x1b[31mred\x00")))
+    assert done.head.state.error == Failure(code="ACTION_FAILED", message="?[31mred?")
