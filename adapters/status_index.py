@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
@@ -48,7 +48,7 @@ class StatusIndex:
     def in_status(self, status: Status, limit: int, cursor: str | None) -> tuple[list[Listed], str | None]:
         """At most limit entries of a status after the cursor, and the cursor that leads on if there are more."""
         after = _place(cursor)
-        shards = (self._read(status, shard, after[0], PAST, limit + 1) for shard in range(self._shards))
+        shards = (_settled(self._read(status, shard, after[0], PAST, limit + 1)) for shard in range(self._shards))
         entries = (entry for entry in merge(*shards, key=_order) if _order(entry) > after)
         found = list(islice(entries, limit + 1))
         return found[:limit], _told_place(found[limit - 1]) if len(found) > limit else None
@@ -84,6 +84,12 @@ def _listed(item: Any) -> Listed:
     row = from_item(item)
     turn = Turn.parsed(row["turn"], is_ready=row["queue_shard"].startswith(READY)) if "turn" in row else None
     return Listed(row["request_id"], row["queue_key"], row["expires_at"], turn, row.get("ends_by"))
+
+
+def _settled(entries: Iterator[Listed]) -> Iterator[Listed]:
+    """Entries of one shard with those that share their time by id: DynamoDB promises no order among them."""
+    for _, tied in groupby(entries, key=lambda entry: entry.queue_key):
+        yield from sorted(tied, key=_order)
 
 
 def _order(entry: Listed) -> tuple[str, str]:
