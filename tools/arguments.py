@@ -32,6 +32,17 @@ def add_capture(commands: Any) -> None:
     command.set_defaults(run=_capture)
 
 
+def add_redrive(commands: Any) -> None:
+    """`streamer redrive work [--stack NAME]`."""
+    what = "send again what was given up"
+    command: argparse.ArgumentParser = commands.add_parser("redrive", help=what, description=f"{what.capitalize()}.")
+    kinds = command.add_subparsers(dest="kind", required=True, metavar="WHAT")
+    what = "move the dead letters of the work queue back to it"
+    work: argparse.ArgumentParser = kinds.add_parser("work", help=what, description=f"{what.capitalize()}.")
+    work.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
+    work.set_defaults(run=_redrive_work)
+
+
 def _replay(asked: argparse.Namespace) -> int:
     from tools.replaying import replay  # noqa: PLC0415 - slow to import
 
@@ -42,3 +53,9 @@ def _capture(asked: argparse.Namespace) -> int:
     from tools.capture import capture_local  # noqa: PLC0415 - likewise
 
     return capture_local(asked.table, asked.out)
+
+
+def _redrive_work(asked: argparse.Namespace) -> int:
+    from tools.redrive import redrive_work  # noqa: PLC0415 - likewise
+
+    return redrive_work(asked.stack)
