@@ -90,9 +90,7 @@ def test_without_slots_nothing_is_woken_for_every_request_has_its_own_token(
     assert woken(aws) == []
 
 
-def test_another_tenants_request_is_not_woken(
-    queue_of: Queue, run: Run, asking: Asking, aws: Aws
-) -> None:
+def test_another_tenants_request_is_not_woken(queue_of: Queue, run: Run, asking: Asking, aws: Aws) -> None:
     asking.ask(action="act", tenant_id=f"{asking.tenant_id}x")
     (first,) = asked(asking, aws, 1)
     run(queue_of(1), first)
