@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from client.cli import NOT_CONNECTED
@@ -107,7 +108,7 @@ class Deployed:
 def test_the_command_finds_a_deployed_stacks_queues_by_its_outputs(
     queues: WorkQueues, aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(module.boto3, "Session", lambda: Deployed(queues))
+    monkeypatch.setattr(boto3, "Session", lambda: Deployed(queues))
     bodies = give_up(queues, 3)
     assert streamer.main(["redrive", "work", "--stack", "mine"]) == 0
     assert "3 tokens moved" in capsys.readouterr().out
@@ -119,7 +120,7 @@ def test_without_a_stack_there_is_nothing_to_redrive(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert streamer.main(["redrive", "work"]) == NOT_CONNECTED
-    monkeypatch.setattr(module.boto3, "Session", lambda: Deployed(queues))
+    monkeypatch.setattr(boto3, "Session", lambda: Deployed(queues))
     assert streamer.main(["redrive", "work", "--stack", "none"]) == NOT_CONNECTED
     assert capsys.readouterr().err.count("No stack found") == 2
 
