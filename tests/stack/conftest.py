@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of its own, in a directory of its own; a lost worker is noticed soon."""
-    with running(tmp_path_factory.mktemp("stack"), LeaseSeconds="5") as started:
+    with running(tmp_path_factory.mktemp("stack"), LeaseSeconds="5", WorkConcurrency="4") as started:
         yield started
 
 
