@@ -16,7 +16,7 @@ from tests.soak.load import Load
 _PAUSE_S: Final = (2.0, 6.0)  # between two harms
 _MOST_FROZEN: Final = 2  # at a time: the other workers must go on
 # What may happen, and how often.
-_HARMS: Final = {"Work": 5, "ProjectViews": 1, "NotifySubscribers": 1, "freeze": 2, "drop": 2}
+_HARMS: Final = {"Work": 4, "ProjectViews": 1, "NotifySubscribers": 1, "freeze": 4, "drop": 2}
 
 
 class Harm:

@@ -16,7 +16,7 @@ from random import Random
 from typing import Final, Self
 
 from client import RequestRejected, StreamerClient
-from client.errors import ClientError
+from client.errors import ClientError, RateLimited
 from client.handle import Handle
 from client.tokens import make_token
 from local.stack import Stack
@@ -30,7 +30,6 @@ _OPEN: Final = 5  # requests of a user at a time
 _AT_ONCE: Final = 3  # submissions of all users: the emulator starts a process for each frame that comes meanwhile
 _FLOOD: Final = 40  # requests at once
 _BETWEEN_FLOODS_S: Final = 20.0
-_HEARTBEAT: Final = timedelta(seconds=30)
 _PATIENCE: Final = timedelta(seconds=90)  # a machine that soaks may be slow to start a process
 _REFUSED_S: Final = 1.0  # until one that was refused for its rate asks again
 
@@ -83,18 +82,17 @@ class Load:
 
     def drop(self, random: Random) -> bool:
         """Cut the socket of one client, without a word; False if that one has none now."""
-        socket = random.choice([*self._clients.values()])._connection._socket
-        if socket is None:
+        line = random.choice([*self._clients.values()])._connection._line
+        if line is None:
             return False
-        socket.transport.abort()
+        line._socket.transport.abort()
         return True
 
     def _client(self, tenant_id: str, user_id: str) -> StreamerClient:
         def token() -> str:
             return make_token(self._stack, tenant=tenant_id, user=user_id, now=datetime.now(UTC))
 
-        # A push that was lost with the process that had it is asked for at the next heartbeat.
-        return StreamerClient(self._stack.ws_url, token=token, heartbeat=_HEARTBEAT, reply_timeout=_PATIENCE)
+        return StreamerClient(self._stack.ws_url, token=token, reply_timeout=_PATIENCE)
 
     async def _user(self, client: StreamerClient, name: str, ends: float) -> None:
         random = Random(f"{self._seed}/{name}")
@@ -143,10 +141,8 @@ class Load:
             try:
                 async with self._at_once:
                     return await client.submit(wanted.action, wanted.payload, idempotency_key=key, **wanted.options)
-            except RequestRejected as refused:
-                if refused.code != "RATE_LIMITED":
-                    raise
-                self.counts["refused"] += 1
+            except RateLimited:
+                self.counts["refused for their rate"] += 1
                 await asyncio.sleep(_REFUSED_S)
 
     async def _cancel(self, handle: Handle, after_s: float) -> None:
