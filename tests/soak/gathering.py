@@ -1,16 +1,11 @@
 """What the judge is given of a stack: its logs, the order of the appends, and where its views differ from them."""
 
-from typing import Any, Final
-
 from adapters.stream_records import event_of
 from domain.recorded import RecordedEvent
 from local.stack import Stack
 from tests.kit.stacks import aws_of
 from tests.kit.streams import StreamReader
-from tests.kit.tables import Aws
-from tests.kit.views import PRESENCE, differences, logs
-
-_NOT_COUNTED: Final = frozenset({"scope", "minute", "expires_at"})
+from tests.kit.views import differences, logs
 
 
 class Observed:
@@ -30,19 +25,4 @@ class Observed:
 
     def differences(self) -> list[str]:
         """Where the views are not what the log leads to."""
-        return differences(_OfRequests(self._aws))  # type: ignore[arg-type]  # what of it is used is there
-
-
-class _OfRequests:
-    """Tables whose metrics count requests only: who came and went is in no request's log."""
-
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
-        self.environment = aws.environment
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        rows = self._aws.rows(table)
-        if table != "Metrics":
-            return rows
-        rows = [{name: value for name, value in row.items() if name not in PRESENCE} for row in rows]
-        return [row for row in rows if row.keys() - _NOT_COUNTED]
+        return differences(self._aws)
