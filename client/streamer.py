@@ -30,6 +30,8 @@ from domain.instant import to_text
 from domain.protocol import (
     Ack,
     Acks,
+    ActionShown,
+    ActionsPage,
     AuditPage,
     EventShown,
     Explanation,
@@ -211,6 +213,10 @@ class StreamerClient:
     ) -> Sequence[Row]:
         """The newest requests, one's own or with the scope the tenant's."""
         return await self._items({"type": "list", "status": status, "scope": scope}, Requests, limit)
+
+    async def actions(self) -> Sequence[ActionShown]:
+        """The actions that this user may submit, each with the JSON schema of its payload."""
+        return expect(await self._ask({"type": "actions"}), ActionsPage).items
 
     async def ping(self) -> datetime:
         """The server's time: the connection is alive."""

@@ -25,7 +25,7 @@ from client.errors import RequestRejected
 from client.streamer import Row
 from client.typed import Kind, Timeout
 from client.updates import State, Update
-from domain.protocol import Ack, EventShown, MetricsPage, Request
+from domain.protocol import Ack, ActionShown, EventShown, MetricsPage, Request
 from domain.state import Status
 
 Answer = TypeVar("Answer")
@@ -225,6 +225,10 @@ class StreamerClient:
     ) -> Sequence[Mapping[str, Any]]:
         """The newest requests, one's own or with the scope the tenant's."""
         return self._inside.run(self._client.list(status=status, scope=scope, limit=limit))
+
+    def actions(self) -> Sequence[ActionShown]:
+        """The actions that this user may submit, each with the JSON schema of its payload."""
+        return self._inside.run(self._client.actions())
 
     def ping(self) -> datetime:
         """The server's time: the connection is alive."""

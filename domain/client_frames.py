@@ -182,6 +182,12 @@ class Audit(ClientFrame):
         return self
 
 
+class Actions(ClientFrame):
+    """Ask which actions one may submit."""
+
+    type: Literal["actions"]
+
+
 class Ping(ClientFrame):
     """Keep the connection alive."""
 

@@ -14,6 +14,7 @@ from domain.client_frames import (
     MAX_BATCH,
     MAX_DELAY,
     MAX_VERSION,
+    Actions,
     Audit,
     Cancel,
     ClientFrame,
@@ -32,6 +33,8 @@ from domain.errors import InvalidFrame, InvalidJson, PayloadTooLarge
 from domain.server_frames import (
     Ack,
     Acks,
+    ActionShown,
+    ActionsPage,
     AuditPage,
     Error,
     EventPush,
@@ -57,6 +60,9 @@ __all__ = [
     "MAX_VERSION",
     "Ack",
     "Acks",
+    "ActionShown",
+    "Actions",
+    "ActionsPage",
     "AnyClientFrame",
     "AnyServerFrame",
     "Audit",
@@ -96,9 +102,8 @@ __all__ = [
 FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it (code 1009)
 FRAME_TARGET: Final = 32 * 1024  # bytes; API Gateway bills in steps of this
 
-AnyClientFrame = (
-    Submit | SubmitBatch | Subscribe | Unsubscribe | Cancel | Get | Explain | History | List | Metrics | Audit | Ping
-)
+_Readings = Get | Explain | History | List | Metrics | Audit | Actions | Ping
+AnyClientFrame = Submit | SubmitBatch | Subscribe | Unsubscribe | Cancel | _Readings
 _CLIENT_FRAME: Final[TypeAdapter[AnyClientFrame]] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
 AnyServerFrame = (
@@ -113,6 +118,7 @@ AnyServerFrame = (
     | Requests
     | MetricsPage
     | AuditPage
+    | ActionsPage
     | Pong
     | EventPush
     | EventsPush

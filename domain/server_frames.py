@@ -161,6 +161,24 @@ class AuditPage(ServerFrame):
     cursor: str | None = None
 
 
+class ActionShown(BaseModel):
+    """An action that may be submitted; `input_schema` is the JSON schema of its payload."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: str
+    mode: Literal["sync", "async"]
+    description: str = ""
+    scope: str | None = None
+    input_schema: dict[str, Any]
+
+
+class ActionsPage(ServerFrame):
+    """The actions that the caller may submit, by name."""
+
+    type: Literal["actions"] = "actions"
+    items: list[ActionShown]
+
+
 class Pong(ServerFrame):
     """Alive."""
 

@@ -138,6 +138,22 @@ def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage
     return protocol.AuditPage(id=frame.id, items=items, cursor=cursor)
 
 
+def actions(frame: protocol.Actions, identity: Identity) -> protocol.ActionsPage:
+    """The actions that the caller may submit."""
+    items = [
+        protocol.ActionShown(
+            name=action.name,
+            mode=action.mode.value,
+            description=action.description,
+            scope=action.scope,
+            input_schema=action.input_schema(),
+        )
+        for action in bootstrap.registry()
+        if action.scope is None or action.scope in identity.scopes
+    ]
+    return protocol.ActionsPage(id=frame.id, items=items)
+
+
 def within_budget(events: Iterable[RecordedEvent]) -> tuple[list[RecordedEvent], bool]:
     """As many of the events as fit a reply, at least one, and whether they are all."""
     taken: list[RecordedEvent] = []

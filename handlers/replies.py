@@ -65,8 +65,8 @@ class Replies:
                 return readings.list_requests(frame, self._identity)
             case protocol.Metrics():
                 return readings.metrics_between(frame, self._identity)
-            case protocol.Audit():
-                return readings.audit_trail(frame, self._identity)
+            case protocol.Audit() | protocol.Actions():
+                return self._told(frame)
             case protocol.Ping():
                 return self._ping(frame)
             case _:
@@ -152,6 +152,11 @@ class Replies:
             state=newest.state.public(),
             events=[event.shown() for event in events],
         )
+
+    def _told(self, frame: protocol.Audit | protocol.Actions) -> ServerFrame:
+        if isinstance(frame, protocol.Audit):
+            return readings.audit_trail(frame, self._identity)
+        return readings.actions(frame, self._identity)
 
     def _ping(self, frame: protocol.Ping) -> ServerFrame:
         connection = bootstrap.connections().get(self._caller.connection_id, self._caller.now)

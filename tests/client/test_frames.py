@@ -97,3 +97,11 @@ async def test_long_answers_are_read_to_their_end(server: ScriptedServer, connec
         assert [row["n"] for row in await client.list(limit=2)] == [1, 2]
         assert [row["n"] for row in await client.audit(day=datetime(2026, 1, 2, tzinfo=UTC).date())] == [1, 2, 3]
     assert server.received("audit")[0]["day"] == "2026-01-02"
+
+
+async def test_the_actions_are_told_with_what_they_take(server: ScriptedServer, connect: Connect) -> None:
+    echo = {"name": "echo", "mode": "sync", "description": "The payload.", "input_schema": {}}
+    server.on["actions"] = lambda *_: {"type": "actions", "items": [echo]}
+    async with connect() as client:
+        (told,) = await client.actions()
+    assert (told.name, told.mode, told.input_schema) == ("echo", "sync", {})

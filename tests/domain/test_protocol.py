@@ -42,6 +42,7 @@ FRAMES: Final[dict[str, dict[str, Any]]] = {
     "metrics": {"type": "metrics", "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00+01:00", "action": "echo"},
     "audit of a day": {"type": "audit", "day": "2026-01-01", "limit": 1, "cursor": "c"},
     "audit of a request": {"type": "audit", "request_id": "r-1"},
+    "actions": {"type": "actions"},
     "ping": {"type": "ping", "id": "~ !"},
 }
 

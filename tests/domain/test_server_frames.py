@@ -8,6 +8,8 @@ from domain.errors import ErrorCode
 from domain.protocol import (
     Ack,
     Acks,
+    ActionShown,
+    ActionsPage,
     AnyServerFrame,
     AuditPage,
     Error,
@@ -41,6 +43,7 @@ FRAMES: Final[list[AnyServerFrame]] = [
     Explanation(request_id="r-1", version=2, why="It runs.", state={}),
     MetricsPage(rows=[{}], totals={"submitted": 1}),
     AuditPage(items=[{}]),
+    ActionsPage(items=[ActionShown(name="echo", mode="sync", input_schema={"default": None})]),
     Pong(id="1", at=START),
     EventPush(request_id="r-1", from_version=1, version=1, event=SHOWN, state={}),
     EventsPush(items=[{}]),

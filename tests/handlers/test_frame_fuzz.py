@@ -19,7 +19,8 @@ from tests.handlers.conftest import Client, RecordedSockets, claims_of
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, forget
 
-KINDS = ["submit", "subscribe", "unsubscribe", "cancel", "get", "history", "list", "metrics", "audit", "ping"]
+READINGS = ["get", "history", "list", "metrics", "audit", "actions", "ping"]
+KINDS = ["submit", "subscribe", "unsubscribe", "cancel", *READINGS]
 FIELDS = [
     *("id", "action", "payload", "idempotency_key", "priority", "delay_s", "max_attempts", "subscribe", "metadata"),
     *(
@@ -96,7 +97,7 @@ def test_every_text_is_answered_by_a_frame_and_nothing_is_raised(ann: Client, bo
     answer = ann.raw(body)
     assert answer["type"] in {
         *("ack", "response", "subscribed", "unsubscribed", "request", "history", "requests", "metrics", "audit"),
-        *("pong", "error"),
+        *("actions", "pong", "error"),
     }
     assert answer.get("code") != "INTERNAL_ERROR", (body, answer)
     try:

@@ -333,3 +333,14 @@ def test_a_client_that_has_gone_needs_no_answer(connect: Connect, sockets: Recor
     for claims in (ann.claims, {**ann.claims, "ends_at": to_text(clock.now())}):
         assert message.handler(frame_event('{"type":"ping"}', claims, ann.connection_id), None) == {"statusCode": 200}
     assert (sockets.sent, sockets.closed) == ([], [])
+
+
+def test_one_is_told_the_actions_that_one_may_submit_and_what_they_take(connect: Connect) -> None:
+    told = {item["name"]: item for item in connect().say("actions")["items"]}
+    assert told["echo"]["mode"] == "sync"
+    assert told["delay"]["mode"] == "async"
+    assert told["delay"]["description"]
+    assert told["delay"]["input_schema"]["properties"]["steps"]["maximum"] == 1000
+    assert "generate_report" not in told, "it needs a scope"
+    allowed = {item["name"]: item for item in connect("bob", "tenant:read").say("actions")["items"]}
+    assert allowed["generate_report"]["scope"] == "tenant:read"
