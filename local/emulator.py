@@ -32,6 +32,7 @@ class Emulator:
 
     directory: Path
     port: int
+    console_port: int
     process: "subprocess.Popen[bytes]"
     owner_pipe: int
 
@@ -39,6 +40,11 @@ class Emulator:
     def endpoint_url(self) -> str:
         """The address that takes every service's calls."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def console_url(self) -> str:
+        """The address of the console."""
+        return f"http://127.0.0.1:{self.console_port}/"
 
     def detach(self) -> None:
         """Let the emulator live on when this process ends."""
@@ -62,7 +68,7 @@ def start(directory: Path) -> Emulator:
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory) as lock:
         for _ in range(_PORTS_TO_TRY):
-            emulator = _launch(directory, free_port(), lock)
+            emulator = _launch(directory, free_port(), free_port(), lock)
             try:
                 if _answers(emulator):
                     return emulator
@@ -111,7 +117,7 @@ def _locked(directory: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _launch(directory: Path, port: int, lock: int) -> Emulator:
+def _launch(directory: Path, port: int, console_port: int, lock: int) -> Emulator:
     _tidy(directory)
     for name in ("tmp", "data", "log"):
         (directory / name).mkdir(exist_ok=True)
@@ -119,7 +125,7 @@ def _launch(directory: Path, port: int, lock: int) -> Emulator:
     theirs, ours = os.pipe()
     with log_file(directory).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("serve.py")), str(theirs)],
+            [sys.executable, "-P", str(Path(__file__).with_name("serve.py")), str(theirs), str(console_port)],
             env=clean(
                 BIND_HOST="127.0.0.1",
                 MINISTACK_HOST="127.0.0.1",
@@ -144,7 +150,7 @@ def _launch(directory: Path, port: int, lock: int) -> Emulator:
     os.close(theirs)
     os.truncate(lock, 0)
     os.pwrite(lock, str(process.pid).encode(), 0)
-    return Emulator(directory, port, process, ours)
+    return Emulator(directory, port, console_port, process, ours)
 
 
 def free_port() -> int:

@@ -1,5 +1,7 @@
 """The emulator's process: MiniStack, which ends with all its workers when the process that owns it is gone.
 
+The console is served beside it, from a thread.
+
 MiniStack keeps what most functions print to itself. Here each line goes to log/functions.log, after its function.
 """
 
@@ -12,6 +14,8 @@ from typing import Any
 
 from ministack.app import main
 from ministack.core.lambda_runtime import Worker
+
+from local import console
 
 FUNCTIONS_LOG = Path("log", "functions.log")
 
@@ -33,7 +37,8 @@ def read_stderr(worker: Any) -> None:
 
 
 if __name__ == "__main__":
-    owner_pipe = int(sys.argv.pop())
+    console_port, owner_pipe = int(sys.argv.pop()), int(sys.argv.pop())
     threading.Thread(target=end_with_owner, args=(owner_pipe,), daemon=True).start()
     Worker._read_stderr = read_stderr  # noqa: SLF001
+    console.serve(console_port, Path("stack.json").absolute())
     main()

@@ -118,7 +118,7 @@ def _describe(started: emulator.Emulator, outputs: Mapping[str, str], token: Tok
         ticket_url=f"{aws}/lambda-url/{function_url_id}/",
         endpoint_url=started.endpoint_url,
         region=REGION,
-        console_url=None,
+        console_url=started.console_url,
         tables={name: outputs[f"{name}Table"] for name in TABLES},
         log_dir=str(emulator.log_file(started.directory).parent),
         pid=started.process.pid,

@@ -16,6 +16,7 @@ from local import emulator
 from local.aws import session
 from local.environment import clean
 from local.errors import AlreadyRunning
+from local.probe import status_of
 from local.process_group import running
 from local.waiting import until
 
@@ -136,3 +137,11 @@ def test_nothing_of_a_users_account_or_proxy_reaches_it(monkeypatch: pytest.Monk
 def test_a_directory_that_was_never_used_holds_none(tmp_path: Path) -> None:
     assert emulator.alive(tmp_path / "nowhere") is None
     assert not emulator.stop(tmp_path / "nowhere")
+
+
+def test_the_console_is_served_as_long_as_the_emulator_runs(directory: Path) -> None:
+    started = emulator.start(directory)
+    assert status_of(started.console_url) == 200
+    assert status_of(f"{started.console_url}config.json") == 404, "there is no stack yet"
+    started.stop()
+    assert status_of(started.console_url) is None
