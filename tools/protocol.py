@@ -24,6 +24,7 @@ from domain.state import RequestState
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 REPLIES: Final[Mapping[type[ClientFrame], tuple[type[ServerFrame], ...]]] = {
     protocol.Submit: (protocol.Ack, protocol.Response),
+    protocol.SubmitBatch: (protocol.Acks,),
     protocol.Subscribe: (protocol.Subscribed,),
     protocol.Unsubscribe: (protocol.Unsubscribed,),
     protocol.Cancel: (protocol.Ack,),
