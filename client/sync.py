@@ -25,7 +25,7 @@ from client.errors import RequestRejected
 from client.streamer import Row
 from client.typed import Kind, Timeout
 from client.updates import State, Update
-from domain.protocol import Ack, ActionShown, EventShown, MetricsPage, Request
+from domain.protocol import Ack, ActionShown, EventShown, Explanation, MetricsPage, Request
 from domain.state import Status
 
 Answer = TypeVar("Answer")
@@ -204,21 +204,33 @@ class StreamerClient:
         """Ask a request to stop."""
         return self._inside.run(self._client.cancel(request_id, reason))
 
-    def get(self, request_id: str, at_version: int | None = None) -> Request:
-        """A request's state and result now, or its state as it was."""
-        return self._inside.run(self._client.get(request_id, at_version))
+    def get(self, request_id: str, at_version: int | None = None, *, at: datetime | None = None) -> Request:
+        """A request's state and result now, or its state as it was at a version or at an instant."""
+        return self._inside.run(self._client.get(request_id, at_version, at=at))
+
+    def explain(self, request_id: str) -> Explanation:
+        """Why a request is where it is."""
+        return self._inside.run(self._client.explain(request_id))
 
     def history(self, request_id: str, after: int = 0) -> Sequence[EventShown]:
         """Every event of a request after a version."""
         return self._inside.run(self._client.history(request_id, after))
 
-    def metrics(self, start: datetime, end: datetime, action: str | None = None) -> MetricsPage:
-        """The tenant's counts by the minute from start until end, and their totals."""
-        return self._inside.run(self._client.metrics(start, end, action))
+    def metrics(
+        self,
+        start: datetime,
+        end: datetime,
+        action: str | None = None,
+        resolution: Literal["minute", "hour", "day"] | None = None,
+    ) -> MetricsPage:
+        """The tenant's counts from start until end, their totals, and what there is now."""
+        return self._inside.run(self._client.metrics(start, end, action, resolution))
 
-    def audit(self, *, day: date | None = None, request_id: str | None = None) -> Sequence[Row]:
-        """Who did what: on a UTC day across the tenant, or to one request."""
-        return self._inside.run(self._client.audit(day=day, request_id=request_id))
+    def audit(
+        self, *, day: date | None = None, request_id: str | None = None, user_id: str | None = None
+    ) -> Sequence[Row]:
+        """Who did what: on a UTC day across the tenant or by one user of it, or to one request."""
+        return self._inside.run(self._client.audit(day=day, request_id=request_id, user_id=user_id))
 
     def list(
         self, *, status: Status | None = None, scope: Literal["own", "tenant"] = "own", limit: int = 20

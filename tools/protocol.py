@@ -29,6 +29,7 @@ REPLIES: Final[Mapping[type[ClientFrame], tuple[type[ServerFrame], ...]]] = {
     protocol.Unsubscribe: (protocol.Unsubscribed,),
     protocol.Cancel: (protocol.Ack,),
     protocol.Get: (protocol.Request,),
+    protocol.Explain: (protocol.Explanation,),
     protocol.History: (protocol.HistoryPage,),
     protocol.List: (protocol.Requests,),
     protocol.Metrics: (protocol.MetricsPage,),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from inspect import signature
 from threading import Thread
 from typing import Any
 
@@ -136,3 +137,9 @@ def test_what_the_one_offers_the_other_does(asynchronous: Callable[..., Any], pl
     inner = inner if asynchronous is not AsyncClient else set()
     offered = {name for name in dir(asynchronous) if not name.startswith("_")} - inner
     assert offered <= {name for name in dir(plain) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", ["subscribe", "cancel", "get", "explain", "history", "metrics", "audit", "list"])
+def test_a_call_takes_what_it_takes_with_asyncio(name: str) -> None:
+    one, other = (list(signature(getattr(of, name)).parameters) for of in (AsyncClient, sync.StreamerClient))
+    assert one == other

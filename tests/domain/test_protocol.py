@@ -37,6 +37,7 @@ FRAMES: Final[dict[str, dict[str, Any]]] = {
     "unsubscribe": {"type": "unsubscribe", "request_id": "r-1"},
     "cancel": {"type": "cancel", "request_id": "r-1", "reason": "no need"},
     "get": {"type": "get", "request_id": "r-1", "at_version": 2},
+    "explain": {"type": "explain", "request_id": "r-1"},
     "history": {"type": "history", "request_id": "r-1", "after": 5, "limit": 10},
     "list": {"type": "list", "status": "PENDING", "scope": "tenant", "limit": 200, "cursor": "c"},
     "metrics": {"type": "metrics", "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00+01:00", "action": "echo"},

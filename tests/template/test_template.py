@@ -94,9 +94,13 @@ def test_a_function_may_do_named_things_to_named_resources(function: str, statem
         assert "*" not in action
 
 
-def test_a_function_scans_no_table_but_the_sweeper_the_connections() -> None:
+def test_only_the_sweeper_scans_and_only_connections_and_a_page_of_the_log() -> None:
     scans = [(function, s["Resource"]) for function, s in statements() if "dynamodb:Scan" in listed(s["Action"])]
-    assert scans == [("Sweep", {"GetAtt": "ConnectionsTable.Arn"})]
+    assert {function for function, _ in scans} == {"Sweep"}
+    assert {of["GetAtt"] for _, resources in scans for of in listed(resources)} == {
+        "ConnectionsTable.Arn",
+        "EventsTable.Arn",
+    }
 
 
 def variables(properties: dict[str, Any]) -> set[str]:
