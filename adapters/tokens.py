@@ -1,6 +1,6 @@
 """Verifying JWTs: a fixed algorithm for the one key that the stack is given, and every claim required."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -22,21 +22,36 @@ class Keys(Protocol):
     def algorithms(self) -> tuple[str, ...]:
         """The only algorithms that may be used with it."""
 
-    def key(self, token: str) -> Any:
-        """The key to verify the token with."""
+    def candidates(self, token: str) -> Iterator[Any]:
+        """The keys to verify the token with, each only when the one before it did not fit."""
+
+
+class Secret(Protocol):
+    """A secret that may have been changed."""
+
+    def current(self) -> str:
+        """What tokens are signed with now."""
+
+    def previous(self) -> str | None:
+        """What they were signed with before, if anything."""
+
+    def renewed(self) -> str | None:
+        """What they are signed with now, if that has changed meanwhile."""
 
 
 class SharedKey:
-    """One HS256 secret."""
+    """One HS256 secret, and the one before it."""
 
     algorithms: tuple[str, ...] = ("HS256",)
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: Secret) -> None:
         self._secret = secret
 
-    def key(self, token: str) -> str:  # noqa: ARG002 - one key for every token
-        """The secret."""
-        return self._secret
+    def candidates(self, token: str) -> Iterator[str]:  # noqa: ARG002 - the same for every token
+        """The secret, then the one before it, then one that has just been made."""
+        for version in (self._secret.current, self._secret.previous, self._secret.renewed):
+            if secret := version():
+                yield secret
 
 
 class PublishedKeys:
@@ -47,9 +62,9 @@ class PublishedKeys:
     def __init__(self, url: str) -> None:
         self._keys = jwt.PyJWKClient(url, timeout=JWKS_TIMEOUT_S)
 
-    def key(self, token: str) -> Any:
+    def candidates(self, token: str) -> Iterator[Any]:
         """The key that the token's header names, bound to its own algorithm: no token chooses another one."""
-        return self._keys.get_signing_key_from_jwt(token)
+        yield self._keys.get_signing_key_from_jwt(token)
 
 
 def verify(token: str, keys: Keys, issuer: str, audience: str) -> Identity:
@@ -60,20 +75,25 @@ def verify(token: str, keys: Keys, issuer: str, audience: str) -> Identity:
     if len(token) > LONGEST_TOKEN:
         raise Unauthorized
     try:
-        claims: Mapping[str, Any] = jwt.decode(
-            token,
-            keys.key(token),
-            algorithms=list(keys.algorithms),
-            issuer=issuer,
-            audience=audience,
-            leeway=LEEWAY,
-            options={"require": list(REQUIRED)},
-        )
+        for key in keys.candidates(token):
+            try:
+                claims: Mapping[str, Any] = jwt.decode(
+                    token,
+                    key,
+                    algorithms=list(keys.algorithms),
+                    issuer=issuer,
+                    audience=audience,
+                    leeway=LEEWAY,
+                    options={"require": list(REQUIRED)},
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            return _identity(claims)
     except jwt.PyJWKClientConnectionError as exc:
         raise Unavailable("no keys", operation="fetch keys") from exc
     except (jwt.PyJWTError, ValueError) as exc:
         raise Unauthorized from exc
-    return _identity(claims)
+    raise Unauthorized
 
 
 def _identity(claims: Mapping[str, Any]) -> Identity:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from adapters.token_secret import TokenSecret
 from adapters.tokens import Keys, PublishedKeys, SharedKey, verify
 from domain.errors import Unauthorized
 from domain.identity import Identity
@@ -29,4 +30,6 @@ def _keys() -> Keys:
     here = settings()
     if here.token_jwks_url:
         return PublishedKeys(here.token_jwks_url)
-    return SharedKey(here.token_key)
+    if not here.token_secret:
+        raise Unauthorized("this stack was given no key")
+    return SharedKey(TokenSecret(here.token_secret))

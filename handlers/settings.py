@@ -29,7 +29,7 @@ class Settings:
     management_endpoint: str
     token_issuer: str
     token_audience: str
-    token_key: str = ""
+    token_secret: str = ""
     token_jwks_url: str = ""
     queue_shards: int = 1
     retention_days: int = 7

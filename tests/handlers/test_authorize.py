@@ -49,7 +49,7 @@ def issuer() -> Issuer:
 @pytest.fixture
 def published(aws: Aws, issuer: Issuer) -> Iterator[None]:
     """A stack whose tokens are signed by an issuer that publishes its keys."""
-    with issuer.published() as url, environment_of({**aws.environment, "TOKEN_KEY": "", "TOKEN_JWKS_URL": url}):
+    with issuer.published() as url, environment_of({**aws.environment, "TOKEN_SECRET": "", "TOKEN_JWKS_URL": url}):
         yield
 
 
@@ -183,10 +183,25 @@ def test_a_token_anywhere_but_in_its_header_opens_nothing(event: dict[str, Any])
 
 
 def test_a_stack_that_was_given_no_key_lets_nobody_in(aws: Aws) -> None:
-    with environment_of({**aws.environment, "TOKEN_KEY": "", "TOKEN_JWKS_URL": ""}):
+    with environment_of({**aws.environment, "TOKEN_SECRET": "", "TOKEN_JWKS_URL": ""}):
         refused(opening(forged({"alg": "HS256", "typ": "JWT"}, b"\x00")))
         refused(opening(forged({"alg": "HS256", "typ": "JWT"})))
         refused(opening(signed()))
+
+
+def test_a_token_of_the_key_before_and_of_one_just_made_opens_the_socket(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = {"AWSCURRENT": "one" * 16}
+    monkeypatch.setattr("adapters.token_secret.fetched", lambda _, stage: versions.get(stage))
+    monkeypatch.setattr("adapters.token_secret.SETTLED_S", 0.0)
+    with environment_of(aws.environment):
+        assert authorize.handler(opening(signed("one" * 16)), None)["principalId"] == "ann"
+        refused(opening(signed("two" * 16)))
+        versions.update(AWSCURRENT="two" * 16, AWSPREVIOUS="one" * 16)
+        for secret in ("two" * 16, "one" * 16):
+            assert authorize.handler(opening(signed(secret)), None)["principalId"] == "ann"
+        refused(opening(signed("three" * 16)))
 
 
 @pytest.mark.usefixtures("published")
@@ -232,7 +247,7 @@ def test_keys_that_cannot_be_fetched_are_an_outage_and_no_verdict(aws: Aws, issu
         pass
     token = issuer.token("rsa", issuer.rsa, "RS256")
     with (
-        environment_of({**aws.environment, "TOKEN_KEY": "", "TOKEN_JWKS_URL": url}),
+        environment_of({**aws.environment, "TOKEN_SECRET": "", "TOKEN_JWKS_URL": url}),
         pytest.raises(Unavailable),
     ):
         authorize.handler(opening(token), None)

@@ -15,9 +15,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from tests.kit.tables import GIVEN
+from tests.kit.tables import GIVEN, TOKEN_KEY
 
-KEY = GIVEN["TokenKey"]
+KEY = TOKEN_KEY
 LEFT_OUT = object()
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 REGION: Final = "us-east-1"
 SERVICE: Final = "streamer"
-GIVEN: Final[Mapping[str, str]] = {"TokenIssuer": "tests", "TokenKey": "a-key-of-the-tests-of-32-characters!"}
+GIVEN: Final[Mapping[str, str]] = {"TokenIssuer": "tests"}
+TOKEN_KEY: Final = "a-key-of-the-tests-of-32-characters!"
 CREDENTIALS: Final[Mapping[str, str]] = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -130,8 +131,10 @@ def on_moto(dynamodb_at: str | None = None, **variables: str) -> Iterator[Aws]:
             s3.create_bucket(Bucket=bucket)
         queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in resources("AWS::SQS::Queue")}
         names = {**GIVEN, **buckets, **queues, **{f"{short}Table": name for short, name in tables.items()}}
-        given = environment(names) | {"MANAGEMENT_ENDPOINT": "http://127.0.0.1:9", **variables}
-        with environment_of({**credentials, **given}):
+        secret = boto3.client("secretsmanager").create_secret(Name="streamer", SecretString=TOKEN_KEY)["ARN"]
+        others = {"MANAGEMENT_ENDPOINT": "http://127.0.0.1:9", "TOKEN_SECRET": secret}
+        given = environment(names) | others | variables
+        with environment_of({**credentials, **given}), patch("adapters.token_secret.fetched", _secret_version):
             yield Aws(
                 dynamodb=dynamodb,
                 streams=boto3.client("dynamodbstreams"),
@@ -145,6 +148,15 @@ def on_moto(dynamodb_at: str | None = None, **variables: str) -> Iterator[Aws]:
             )
         if dynamodb_at is not None:
             delete_tables(dynamodb, tables)
+
+
+def _secret_version(arn: str, stage: str) -> str | None:
+    """Secrets Manager as moto has it: it sees only what goes through botocore."""
+    manager = boto3.client("secretsmanager")
+    try:
+        return manager.get_secret_value(SecretId=arn, VersionStage=stage)["SecretString"]
+    except manager.exceptions.ResourceNotFoundException:
+        return None
 
 
 class _Session(boto3.Session):

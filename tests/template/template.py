@@ -1,6 +1,6 @@
 """template.yaml as data: an intrinsic function is a mapping from its name to its argument."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from local.template import PROJECT, template
@@ -16,6 +16,24 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 
 FUNCTIONS: Final = {name: made["Properties"] for name, made in of_type("AWS::Serverless::Function").items()}
 TABLES: Final = of_type("AWS::DynamoDB::Table")
+
+
+def statements(function: str) -> Iterator[Mapping[str, Any]]:
+    """What a function is allowed, also under a condition."""
+    for policy in FUNCTIONS[function].get("Policies", ()):
+        for statement in policy["Statement"]:
+            if "If" in statement:
+                condition, chosen, otherwise = statement["If"]
+                assert condition in TEMPLATE["Conditions"]
+                assert otherwise == {"Ref": "AWS::NoValue"}
+                yield chosen
+            else:
+                yield statement
+
+
+def listed(value: Any) -> list[Any]:
+    """One or several, as a policy may write them."""
+    return value if isinstance(value, list) else [value]
 
 
 def sources(kind: str) -> dict[str, dict[str, Any]]:
