@@ -1,4 +1,7 @@
-"""The quarantine: stream records that no code can read, kept whole so that they can be looked at and redriven."""
+"""The quarantine: stream records that no code can read, kept whole so that they can be looked at and redriven.
+
+It is in the failures bucket, beside the batches that Lambda has given up.
+"""
 
 from typing import Any, Final
 
@@ -15,6 +18,10 @@ class Quarantine:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
+
+    def kept(self) -> int:
+        """How many records and batches the bucket has, of up to 1,000."""
+        return self._objects.count()
 
     def keep(self, record: Record, reason: Undecodable) -> None:
         """Store a record under its sequence number; keeping it again changes nothing."""

@@ -33,8 +33,9 @@ _MOST: Final = 200  # of one kind and shard in one turn; the rest is found in th
 
 @dataclass(slots=True)
 class Swept:
-    """What one turn found and set going again."""
+    """What one turn found and set going again, and how long the oldest request has waited that may run."""
 
+    oldest_queued_s: int = 0
     leases_expired: int = 0
     requests_expired: int = 0
     tokens_sent: int = 0
@@ -90,7 +91,8 @@ class Sweeper:
         for status in RUNNABLE:
             for entry in self._view.statuses.until(status, to_text(self._clock.now()), _MOST):
                 with _set_aside(swept):
-                    self._ended_when_over(entry, swept)
+                    if not self._ended_when_over(entry, swept):
+                        swept.oldest_queued_s = max(swept.oldest_queued_s, self._waited_s(entry))
 
     def _wake_forgotten(self, swept: Swept) -> None:
         """Send tokens for what is due soon, which was too early before, and for what is overdue: theirs may be lost."""
@@ -115,6 +117,9 @@ class Sweeper:
             return False
         swept.requests_expired += self._queue.expire(entry.request_id)
         return True
+
+    def _waited_s(self, entry: Listed) -> int:
+        return round((self._clock.now() - entry.turn.due_at).total_seconds()) if entry.turn else 0
 
     def _is_over(self, entry: Listed) -> bool:
         now = self._clock.now()

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.errors import Rejected
 from domain.instant import to_text
+from handlers import figures
 from handlers.credentials import identify
 
 LOG = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         identity = identify(event)
     except Rejected as exc:
         LOG.warning("connect refused: %s", exc.told)
+        figures.count("ConnectsRefused")
         return _policy("Deny", event["methodArn"], "nobody")
     context = {
         "tenant_id": identity.tenant_id,

@@ -218,3 +218,9 @@ def count(name: str, value: int) -> None:
     if value:
         operations().add_metric(name=name, unit=MetricUnit.Count, value=value)
         operations().flush_metrics()
+
+
+def gauge(name: str, value: int, unit: MetricUnit = MetricUnit.Count) -> None:
+    """Tell how much there is of something now, also when it is nothing: no news would be no good news."""
+    operations().add_metric(name=name, unit=unit, value=value)
+    operations().flush_metrics()

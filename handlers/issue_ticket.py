@@ -18,6 +18,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noq
         ticket = bootstrap.tickets().issue(identity, bootstrap.CLOCK.now())
     except Rejected as exc:
         bootstrap.logger().warning("ticket refused", extra={"reason": exc.told})
+        bootstrap.count("TicketsRefused", 1)
         return _answer(401, {"code": ErrorCode.UNAUTHORIZED, "message": "A valid token is required"})
     except Unavailable:
         bootstrap.logger().exception("no ticket issued")

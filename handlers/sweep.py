@@ -5,6 +5,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from adapters.sweeper import Sweeper
 from handlers import bootstrap
 
@@ -13,11 +15,14 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noq
     """Find what was lost and set it going again."""
     swept = asdict(_sweeper().sweep())
     bootstrap.logger().info("swept", extra=swept)
+    bootstrap.gauge("OldestQueued", swept["oldest_queued_s"], MetricUnit.Seconds)
     for name, value in swept.items():
-        bootstrap.count("".join(word.capitalize() for word in name.split("_")), value)
+        if not name.endswith("_s"):
+            bootstrap.count("".join(word.capitalize() for word in name.split("_")), value)
     reconciled = bootstrap.patrol().walk()
     bootstrap.logger().info("patrolled", extra=asdict(reconciled))
     bootstrap.count("ViewsRepaired", reconciled.repaired)
+    bootstrap.gauge("FailuresKept", bootstrap.quarantine().kept())
     return swept
 
 

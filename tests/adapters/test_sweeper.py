@@ -137,6 +137,18 @@ def test_a_lease_that_was_renewed_behind_the_views_back_is_left_alone(
     assert queue.get(head.request_id) == done
 
 
+def test_a_turn_tells_how_long_the_oldest_has_waited_that_may_run(
+    sweeper: Sweeper, asking: Asking, clock: FakeClock
+) -> None:
+    asking.ask(delay=timedelta(seconds=30))
+    asking.project()
+    assert sweeper.sweep().oldest_queued_s == 0
+    clock.advance(90)
+    asking.ask(priority=9)
+    running(asking)
+    assert sweeper.sweep().oldest_queued_s == 60
+
+
 @pytest.mark.parametrize("priority", [0, 5, 9])
 def test_a_ready_request_whose_token_is_lost_gets_another_after_a_minute(
     sweeper: Sweeper, asking: Asking, clock: FakeClock, sent: Any, priority: int

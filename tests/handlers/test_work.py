@@ -1,5 +1,6 @@
 """A token wakes a worker; it comes again only when the world below failed. A turn of the sweeper says what it did."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -8,12 +9,12 @@ from typing import Any
 import pytest
 
 from adapters.work_tokens import body_of
-from domain.errors import Unavailable
+from domain.errors import Unavailable, Undecodable
 from handlers import bootstrap, sweep, work
 from projections.intents import Wake
 from tests.handlers.conftest import MARKER, Connect, RecordedSockets
 from tests.kit.clock import FakeClock
-from tests.kit.tables import moto_fixture
+from tests.kit.tables import Aws, moto_fixture
 from tests.kit.tokens import token as a_token
 
 aws = moto_fixture()
@@ -127,14 +128,25 @@ def test_neither_payload_nor_result_is_logged(connect: Connect, log: Callable[[]
     assert MARKER not in log()
 
 
-def test_a_turn_of_the_sweeper_finds_a_lost_worker(
-    connect: Connect, project: Project, clock: FakeClock, sockets: RecordedSockets
+def test_a_turn_of_the_sweeper_finds_a_lost_worker_and_tells_what_lies_about(
+    connect: Connect,
+    project: Project,
+    clock: FakeClock,
+    sockets: RecordedSockets,
+    capsys: pytest.CaptureFixture[str],
+    aws: Aws,
 ) -> None:
     request_id = connect().submit()
     bootstrap.queue().claim(hint(request_id), "w", timedelta(seconds=30))
     project()
     clock.advance(30)
+    bootstrap.quarantine().keep({"eventID": "e1"}, Undecodable())
+    capsys.readouterr()
     assert sweep.handler({}, None)["leases_expired"] == 1
+    aws.s3.delete_object(Bucket=aws.failures_bucket, Key="quarantine//e1.json")
+    figures = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert [one["FailuresKept"] for one in figures if "FailuresKept" in one] == [[1.0]]
+    assert [one["OldestQueued"] for one in figures if "OldestQueued" in one] == [[0.0]]
     assert connect().say("get", request_id=request_id)["state"]["status"] == "RETRYING"
     assert sockets.closed == []
     project()
