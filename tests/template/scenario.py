@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
+from adapters.broadcast import GONE, THROTTLED, Broadcast, Queue
+from adapters.signatures import Body
 from adapters.work_tokens import body_of
 from domain import exact_json
 from domain.errors import Gone, Unavailable
@@ -51,7 +53,11 @@ def witnessed() -> Iterator[Witness]:
     clock = FakeClock(datetime.now(UTC))
     with on_moto(TENANT_CONCURRENCY="1", SUBMIT_BURST="1") as aws, patch.object(bootstrap, "CLOCK", clock):
         witness = Witness(aws)
-        with patch.object(bootstrap, "sockets", lambda: _Sockets(witness)):
+        sockets = _Sockets(witness)
+        with (
+            patch.object(bootstrap, "sockets", lambda: sockets),
+            patch.object(Broadcast, "post", lambda _, frames, until: sockets.post_all(frames, until)),
+        ):
             _Scenario(witness, clock).run()
         yield witness
 
@@ -71,6 +77,21 @@ class _Sockets:
             raise Gone
         if "stuck" in connection_id:
             raise Unavailable
+
+    def post_all(self, frames: Mapping[str, Sequence[str]], until: float) -> list[Queue]:
+        """What the broadcast does over lines of its own."""
+        assert until > 0
+        queues = [Queue(name, [Body.of(text) for text in texts]) for name, texts in frames.items()]
+        for queue in queues:
+            try:
+                for frame in queue.frames:
+                    self.post(queue.connection_id, frame.content.decode())
+                    queue.sent += 1
+            except Gone:
+                queue.status = GONE
+            except Unavailable:
+                queue.status = THROTTLED
+        return queues
 
     def close(self, connection_id: str) -> None:
         self._witness.socket(_Sockets.function, "DELETE")
@@ -140,6 +161,8 @@ class _Scenario:
         self._submit(connection_id="c-stuck")
         self._clock.advance(2)
         self._say("submit", action="echo", payload=1)
+        self._clock.advance(5)
+        self._say("submit_batch", items=[{"action": "echo_async"}])
         for watched in ({"request_id": request_id}, {"topic": f"tenant#{TENANT}"}):
             self._say("subscribe", **watched)
         self._say("unsubscribe", topic=f"tenant#{TENANT}")
@@ -149,6 +172,7 @@ class _Scenario:
             {"type": "ping"},
             {"type": "get", "request_id": request_id},
             {"type": "get", "request_id": request_id, "at_version": 1},
+            {"type": "explain", "request_id": request_id},
             {"type": "history", "request_id": request_id},
             {"type": "list"},
             {"type": "list", "scope": "tenant"},
@@ -245,6 +269,7 @@ class _Scenario:
                 notify_subscribers.handler({"Records": records}, None)
 
     def _say(self, type: str, connection_id: str = "c-1", **fields: Any) -> None:  # noqa: A002 - the frame's name of it
+        self._witness.frames.add(type)
         frame = exact_json.encode({"type": type, "id": f"f-{next(self._numbers)}", **fields})
         with self._acting("Message"):
             assert message.handler({**self._event(connection_id), "body": frame}, None) == {"statusCode": 200}

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 
+from domain.protocol import AnyClientFrame
 from tests.template.template import FUNCTIONS, listed, statements
 from tests.template.witness import Permission, Witness
 
@@ -44,6 +45,11 @@ def test_a_function_is_allowed_what_it_asks_for_and_nothing_else(witness: Witnes
     asked = witness.allowed[function]
     assert sorted(asked - given) == [], f"{function} may not, but asks for it"
     assert sorted(given - asked) == [], f"{function} may, but never asks for it"
+
+
+def test_every_type_of_frame_was_sent(witness: Witness) -> None:
+    frames = get_args(AnyClientFrame)
+    assert witness.frames == {get_args(frame.model_fields["type"].annotation)[0] for frame in frames}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -45,6 +45,7 @@ class Witness:
     allowed: dict[str, set[Permission]] = field(default_factory=lambda: defaultdict(set))
     figures: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     lines: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    frames: set[str] = field(default_factory=set)  # types of those that were sent
     _said: io.StringIO = field(default_factory=io.StringIO)
 
     @contextmanager
