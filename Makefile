@@ -12,13 +12,15 @@ ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 PREFIX ?= streamer
 MINUTES ?= 3
 SEED ?=
-STACK ?= streamer
+STACK ?= streamer-$(ENVIRONMENT)
+ENVIRONMENT ?= dev
+GUIDED ?= --guided
 
 # sam keeps its settings in the environment it is installed in, reports nothing and asks nobody for a newer version.
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-dynamodb-local test-console test-browser soak throughput tables protocol up down status check format lint types build deploy deploy-console requirements clean
+.PHONY: help demo test test-dynamodb-local test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -81,13 +83,17 @@ format: .venv/.dev ## Format the code and apply the lint fixes that are safe.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-build: .venv/.demo ## Build for Lambda, from any host.
-	@$(BIN)/sam build
+build: .venv/.demo ## Build for Lambda, from any host, and print how large it is.
+	@$(BIN)/sam build --config-env "$(ENVIRONMENT)"
+	@$(BIN)/python -m local.sizes
 
-deploy: build ## Deploy what was built; the AWS credentials and region come from the environment.
-	@$(BIN)/sam deploy --guided
+sizes: .venv/.demo ## Print how large what was built is, and what a function imports.
+	@$(BIN)/python -m local.sizes
 
-deploy-console: .venv/.demo ## Upload the console to a stack that was deployed with Console=true: make deploy-console [STACK=streamer].
+deploy: build ## Deploy what was built: make deploy ENVIRONMENT=dev|prod [GUIDED=]; AWS credentials and region are yours.
+	@$(BIN)/sam deploy --config-env "$(ENVIRONMENT)" $(GUIDED)
+
+deploy-console: .venv/.demo ## Upload the console to a stack that was deployed with Console=true: make deploy-console [STACK=streamer-dev].
 	@$(BIN)/python -m tools.publish_console "$(STACK)"
 
 requirements: .venv/.dev ## Choose the newest versions that fit together and pin them.
