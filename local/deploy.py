@@ -10,6 +10,7 @@ from pathlib import Path
 from local.aws import session
 from local.environment import clean
 from local.errors import DeployFailed
+from local.template import resources
 
 PROJECT = Path(__file__).resolve().parent.parent
 STACK_NAME = "streamer"
@@ -55,9 +56,27 @@ def deploy(directory: Path, endpoint_url: str, token: Token, others: Mapping[str
         endpoint=endpoint_url,
     )
     _repair_mappings(endpoint_url)
+    _repair_tables(endpoint_url)
     cloudformation = session().client("cloudformation", endpoint_url=endpoint_url)
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _repair_tables(endpoint_url: str) -> None:
+    """Give tables what the emulator leaves out of their definitions: when rows end, and recovery."""
+    cloudformation = session().client("cloudformation", endpoint_url=endpoint_url)
+    dynamodb = session().client("dynamodb", endpoint_url=endpoint_url)
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
+    names = {
+        one["LogicalResourceId"]: one["PhysicalResourceId"] for page in pages for one in page["StackResourceSummaries"]
+    }
+    for logical_id, table in resources("AWS::DynamoDB::Table").items():
+        name = names[logical_id]
+        if dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
+            ends = table["TimeToLiveSpecification"]
+            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=ends)
+        if recovery := table.get("PointInTimeRecoverySpecification"):
+            dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
 
 
 def _repair_mappings(endpoint_url: str) -> None:

@@ -1,6 +1,7 @@
 """The tools' part of the command line. What they are made of is imported only when one of them is asked for."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,14 +34,20 @@ def add_capture(commands: Any) -> None:
 
 
 def add_redrive(commands: Any) -> None:
-    """`streamer redrive work [--stack NAME]`."""
+    """`streamer redrive work|failures [--stack NAME]`."""
     what = "send again what was given up"
     command: argparse.ArgumentParser = commands.add_parser("redrive", help=what, description=f"{what.capitalize()}.")
     kinds = command.add_subparsers(dest="kind", required=True, metavar="WHAT")
     what = "move the dead letters of the work queue back to it"
-    work: argparse.ArgumentParser = kinds.add_parser("work", help=what, description=f"{what.capitalize()}.")
-    work.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
-    work.set_defaults(run=_redrive_work)
+    _add_kind(kinds, "work", what, _redrive_work)
+    what = "hand what the failures bucket holds to the projections again"
+    _add_kind(kinds, "failures", what, _redrive_failures)
+
+
+def _add_kind(kinds: Any, name: str, what: str, run: Callable[[argparse.Namespace], int]) -> None:
+    kind: argparse.ArgumentParser = kinds.add_parser(name, help=what, description=f"{what.capitalize()}.")
+    kind.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
+    kind.set_defaults(run=run)
 
 
 def _replay(asked: argparse.Namespace) -> int:
@@ -59,3 +66,9 @@ def _redrive_work(asked: argparse.Namespace) -> int:
     from tools.redrive import redrive_work  # noqa: PLC0415 - likewise
 
     return redrive_work(asked.stack)
+
+
+def _redrive_failures(asked: argparse.Namespace) -> int:
+    from tools import operators  # noqa: PLC0415 - likewise
+
+    return operators.redrive_failures(asked)

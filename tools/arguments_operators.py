@@ -48,6 +48,15 @@ def add_audit(commands: Any) -> None:
     export.set_defaults(run=_export)
 
 
+def add_doctor(commands: Any) -> None:
+    """`streamer doctor`."""
+    what = "look at a stack, say what is wrong with it and what to do"
+    command: argparse.ArgumentParser = commands.add_parser("doctor", help=what, description=f"{what.capitalize()}.")
+    command.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
+    command.add_argument("--all", action="store_true", dest="everything", help="print what is fine as well")
+    command.set_defaults(run=_doctor)
+
+
 def _command(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=what, description=f"{what.capitalize()}.")
     command.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
@@ -77,3 +86,9 @@ def _export(asked: argparse.Namespace) -> int:
     from tools import operators  # noqa: PLC0415 - likewise
 
     return operators.export_audit(asked)
+
+
+def _doctor(asked: argparse.Namespace) -> int:
+    from tools import operators  # noqa: PLC0415 - likewise
+
+    return operators.examine_stack(asked)

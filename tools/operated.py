@@ -19,6 +19,7 @@ from adapters.work_tokens import WorkTokens
 from client.stack import StackNotFound, local_stack
 from local.aws import session
 from local.deploy import STACK_NAME
+from local.template import defaults
 from projections.intents import View
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 TABLES: Final = ("Events", "Requests", "Connections", "Subscriptions", "Audit", "Metrics")
-_SHARDS: Final = 1  # the template's default
+_SHARDS: Final = int(defaults()["QueueShards"])
 
 
 @dataclass(frozen=True, slots=True)

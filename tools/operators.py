@@ -13,7 +13,10 @@ from adapters.clock import Clock
 from domain.errors import Unavailable
 from tools.arguments_operators import SHADOWS
 from tools.building import NAMES
+from tools.deployed import deployed
+from tools.doctor import doctor
 from tools.export import export
+from tools.failures import redrive
 from tools.operated import Operated, operated
 from tools.rebuild import Asked, rebuild, show
 from tools.reconcile import reconcile
@@ -66,6 +69,28 @@ def export_audit(asked: argparse.Namespace) -> int:
             count = export(stack, asked.tenant, first, asked.last or first, asked.user, asked.form, asked.out)
         console.print(Text(f"{count} entries"))
         return 0
+
+    return _on_stack(asked.stack, run)
+
+
+def examine_stack(asked: argparse.Namespace) -> int:
+    """`streamer doctor`: 1 if anything is wrong."""
+    stack = deployed(asked.stack, Path.cwd())
+    return doctor(stack, Console(highlight=False), everything=asked.everything)
+
+
+def redrive_failures(asked: argparse.Namespace) -> int:
+    """`streamer redrive failures`: 1 if anything is left."""
+    where = deployed(asked.stack, Path.cwd())
+
+    def run(stack: Operated, console: Console) -> int:
+        with console.status("Handing over what the failures bucket holds"):
+            done = redrive(where, stack, Clock())
+        told = Console(highlight=False)
+        told.print(f"{done.handled} {'object' if done.handled == 1 else 'objects'} handled")
+        for key, why in done.left.items():
+            told.print(Text(f"left  {key}: {why}"), soft_wrap=True)
+        return 1 if done.left else 0
 
     return _on_stack(asked.stack, run)
 
