@@ -6,7 +6,6 @@ them wait. A thread writes what is pending and renews the lease also while the a
 whether the request was cancelled or taken over; the action hears of it at its next report.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from actions.limits import CHUNK_LIMIT, DETAILS_LIMIT, MESSAGE_LIMIT, settled, s
 from actions.outcomes import Cancelled, Stopped, TakenOver
 from adapters.clock import Clock
 from adapters.request_queue import RequestQueue
+from adapters.threads import THREADS, Running, Threads
 from domain.errors import AlreadyFinal, AttemptOver, Unavailable
 from domain.recorded import Head
 from domain.validity import as_text
@@ -30,32 +30,36 @@ Told = ParamSpec("Told")
 class Attempt:
     """One attempt at a request, from its start to the end of the action; a Progress for the action."""
 
-    def __init__(self, queue: RequestQueue, head: Head, lease: timedelta, clock: Clock) -> None:
+    def __init__(
+        self, queue: RequestQueue, head: Head, lease: timedelta, clock: Clock, threads: Threads = THREADS
+    ) -> None:
         self._queue = queue
         self._head = head
         self._attempt = head.state.attempt
         self._lease = lease
         self._clock = clock
-        self._lock = threading.RLock()
+        self._threads = threads
+        self._lock = threads.lock()
         self._pending: tuple[float, str | None, dict[str, Any] | None] | None = None
         self._written_at = float("-inf")
         self._unsaved: Any = None
         self._chunks: deque[Any] = deque()
         self._outputs = 0
         self._why: type[Stopped] = TakenOver
-        self._stopped = threading.Event()
-        self._done = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name=f"lease-{head.request_id}", daemon=True)
+        self._stopped = threads.event()
+        self._done = threads.event()
+        self._keeper: Running | None = None
 
     def __enter__(self) -> Self:
-        self._keeper.start()
+        self._keeper = self._threads.start(f"lease-{self._head.request_id}", self._keep)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
-        self._keeper.join()
+        if self._keeper is not None:
+            self._keeper.join()
 
     @property
     def number(self) -> int:

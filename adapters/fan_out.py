@@ -5,7 +5,6 @@ client, which notices the gap or the silence and asks for it.
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +14,7 @@ from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
 from adapters.stream_records import Delivered, Record, by_request, event_of
 from adapters.subscription_store import SubscriptionStore
+from adapters.threads import THREADS, Threads
 from domain.errors import Unavailable, Undecodable
 from domain.recorded import RecordedEvent
 from projections import fan_out
@@ -37,13 +37,18 @@ class FanOut:
     """Posts the events of a batch to everyone who watches them."""
 
     def __init__(
-        self, subscriptions: SubscriptionStore, connections: ConnectionStore, broadcast: Broadcast, clock: Clock
+        self,
+        subscriptions: SubscriptionStore,
+        connections: ConnectionStore,
+        broadcast: Broadcast,
+        clock: Clock,
+        threads: Threads = THREADS,
     ) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
         self._broadcast = broadcast
         self._clock = clock
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fan-out")
+        self._pool = threads.pool(_THREADS, "fan-out")
 
     def post(self, records: Iterable[Record]) -> Posted:
         """Post the events of the records; Unavailable only if it cannot be found out who watches."""

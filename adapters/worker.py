@@ -12,10 +12,10 @@ from actions.outcomes import Stopped
 from actions.registry import Action, Registry
 from adapters.attempt import Attempt
 from adapters.clock import Clock
-from adapters.deadline import deadline
 from adapters.objects import Objects
 from adapters.queue_index import Rotation
 from adapters.request_queue import Claim, RequestQueue
+from adapters.threads import THREADS, Threads
 from adapters.work_files import WorkFiles
 from adapters.work_tokens import WorkTokens
 from domain.commands import DEFAULT_RETRY, RetryPolicy
@@ -44,6 +44,7 @@ class Worker:
         tokens: WorkTokens,
         clock: Clock,
         lease: timedelta,
+        threads: Threads = THREADS,
     ) -> None:
         self._queue = queue
         self._registry = registry
@@ -53,6 +54,7 @@ class Worker:
         self._clock = clock
         self._lease = lease
         self._rotation = Rotation()
+        self._threads = threads
 
     def run(self, hint: Wake | None, worker_id: str, limit: timedelta) -> Done | None:
         """Claim the request whose turn it is and run it for at most the limit; None when there is none."""
@@ -71,7 +73,7 @@ class Worker:
                 self._tokens.send([wake], self._clock.now())
 
     def _run(self, claim: Claim, limit: timedelta) -> Done:
-        with Attempt(self._queue, claim.head, self._lease, self._clock) as attempt:
+        with Attempt(self._queue, claim.head, self._lease, self._clock, self._threads) as attempt:
             ended = self._act(claim, attempt, limit)
             try:
                 head = self._end(claim, ended, attempt)
@@ -85,7 +87,7 @@ class Worker:
         try:
             action = self._registry.get(claim.submitted.action)
             payload = action.read(self._payload(claim))
-            with deadline(min(action.deadline, limit, self._time_left(claim))):
+            with self._threads.deadline(min(action.deadline, limit, self._time_left(claim))):
                 result = action.run(payload, self._context(claim, attempt))
             return returned(result)
         except (Stopped, Exception) as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, never the worker

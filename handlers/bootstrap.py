@@ -28,6 +28,7 @@ from adapters.subscription_store import SubscriptionStore
 from adapters.tenant_room import TenantRoom
 from adapters.tenant_slots import TenantSlots
 from adapters.tenant_views import TenantViews
+from adapters.threads import Threads
 from adapters.ticket_store import TicketStore
 from adapters.view_projector import ViewProjector
 from adapters.views import Views
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CLOCK = Clock()
+THREADS = Threads()
 
 
 @cache

@@ -27,4 +27,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noq
 
 @cache
 def _fan_out() -> FanOut:
-    return FanOut(bootstrap.subscriptions(), bootstrap.connections(), bootstrap.broadcast(), bootstrap.CLOCK)
+    return FanOut(
+        bootstrap.subscriptions(), bootstrap.connections(), bootstrap.broadcast(), bootstrap.CLOCK, bootstrap.THREADS
+    )

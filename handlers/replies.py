@@ -8,7 +8,6 @@ from actions.context import Context
 from actions.ending import returned
 from actions.outcomes import Permanent, Retry, Stopped
 from actions.registry import Action, Mode
-from adapters.deadline import deadline
 from adapters.request_queue import Submission
 from adapters.work_files import WorkFiles
 from domain import protocol
@@ -128,7 +127,7 @@ class Replies:
             files=WorkFiles(bootstrap.objects, self._identity.tenant_id, self._identity.user_id, self._caller.cause, 1),
         )
         try:
-            with deadline(action.deadline):
+            with bootstrap.THREADS.deadline(action.deadline):
                 return returned(action.run(payload, context)).result
         except (Permanent, Retry, Stopped) as exc:
             raise InvalidFrame(str(exc)) from exc

@@ -71,4 +71,5 @@ def _worker() -> Worker:
         bootstrap.work_tokens(),
         bootstrap.CLOCK,
         bootstrap.lease(),
+        bootstrap.THREADS,
     )
