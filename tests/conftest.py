@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
-DEFAULT_BACKENDS = "memory,moto,ministack"
+DEFAULT_BACKENDS = "memory,moto,simulated,ministack"
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("tests.spec")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Where the contracts run: memory, moto, ministack, dynamodb-local."""
+    """Where the contracts run: memory, moto, simulated, ministack, dynamodb-local."""
     parser.addoption("--backends", dest="backends", default=DEFAULT_BACKENDS, help="what the contracts run on")
 
 

@@ -1,4 +1,4 @@
-"""What the contracts run on: dictionaries, moto in this process, MiniStack and DynamoDB Local."""
+"""What the contracts run on: dictionaries, moto and the simulation in this process, MiniStack and DynamoDB Local."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -22,8 +22,11 @@ from tests.kit.memory import (
     MemoryTicketStore,
 )
 from tests.kit.tables import delete_tables, make_tables, on_moto
+from tests.simulation.database import Database
+from tests.simulation.dynamodb import DynamoDB, Plain
 
 MEMORY: Final = "memory"
+SIMULATED: Final = "simulated"
 DYNAMODB_LOCAL: Final = "dynamodb-local"
 MINISTACK: Final = "ministack"
 _BUCKET: Final = "streamer-contracts"
@@ -92,6 +95,14 @@ def in_process() -> Iterator[Backend]:
 
 
 @contextmanager
+def simulated() -> Iterator[Backend]:
+    """On the tables of the fault simulation, which prove here that they are DynamoDB enough."""
+    database = Database(now=lambda: 0.0)
+    names = {name.removeprefix("streamer-"): name for name in database.tables}
+    yield on_tables(Wrapped(DynamoDB(database, Plain())), names, MemoryObjects())
+
+
+@contextmanager
 def at(endpoint_url: str, *, has_buckets: bool = False) -> Iterator[Backend]:
     """On a server's own engine, which takes calls as they come; a dictionary is the bucket where it has none."""
     client = session().client("dynamodb", endpoint_url=endpoint_url)
@@ -121,5 +132,6 @@ def _ministack(directory: Path) -> Iterator[str]:
 IN_PROCESS: Final[Mapping[str, Callable[[], AbstractContextManager[Backend]]]] = {
     MEMORY: in_memory,
     "moto": in_process,
+    SIMULATED: simulated,
 }
 SERVERS: Final[Mapping[str, Endpoint]] = {MINISTACK: _ministack, DYNAMODB_LOCAL: dynamodb_local.running}

@@ -15,7 +15,7 @@ from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
 from adapters.ticket_store import TicketStore
 from domain.identity import Identity
-from tests.contracts.backends import DYNAMODB_LOCAL, IN_PROCESS, MEMORY, MINISTACK, SERVERS, Backend, Tables, at
+from tests.contracts.backends import DYNAMODB_LOCAL, IN_PROCESS, MEMORY, MINISTACK, SERVERS, SIMULATED, Backend, Tables, at
 from tests.kit.clock import START, FakeClock
 
 SHARDS = 4
@@ -32,7 +32,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on each backend; those on one server stay in one process, so that there is one server."""
     if "backend" in metafunc.fixturenames:
         named = metafunc.config.getoption("backends").split(",")
-        chosen = [name for name in named if name != MEMORY or "tables" not in metafunc.fixturenames]
+        lacking = {MEMORY} if "tables" in metafunc.fixturenames else set()
+        if metafunc.module.__name__.endswith("test_tables"):
+            lacking.add(SIMULATED)  # its tables are read from the template, nobody can make others
+        chosen = [name for name in named if name not in lacking]
         metafunc.parametrize(
             "backend",
             [pytest.param(name, marks=pytest.mark.xdist_group(name) if name in SERVERS else ()) for name in chosen],
