@@ -20,7 +20,7 @@ GUIDED ?= --guided
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-dynamodb-local test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
+.PHONY: help demo test test-dynamodb-local simulate mutants test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -57,6 +57,14 @@ soak: .venv/.dev ## Load and harm a stack of its own at random and judge it: mak
 
 throughput: .venv/.dev ## Measure how fast no-op requests flow with 2 workers on a stack of its own, and what takes the time.
 	@$(BIN)/python -m bench.throughput
+
+# SEEDS histories from SEED on; the figures of the first 500 or more are kept. TRACE=1 prints every call of one history.
+simulate: .venv/.dev ## Run histories full of faults and check each: make simulate [SEEDS=500] [SEED=1] [TRACE=1].
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),500) --seed $(or $(SEED),1) \
+	    $(if $(TRACE),--trace) $(if $(filter 1,$(or $(SEED),1)),--keep)
+
+mutants: .venv/.dev ## Switch off one guard after the other: the simulation must notice each.
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --mutants
 
 tables: .venv/.demo ## Make all tables on an emulator: make tables ENDPOINT=http://... [PREFIX=streamer].
 	@[[ -n "$(ENDPOINT)" ]] || { echo "Which DynamoDB? make tables ENDPOINT=http://127.0.0.1:8000" >&2; exit 1; }

@@ -13,7 +13,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from local.template import resources
-from tests.simulation.expressions import Item, Refused, Scope, condition, in_range, keys, plain, update
+from tests.simulation.expressions import Condition, Item, Refused, Scope, condition, in_range, keys, plain, update
 
 LARGEST_ITEM: Final = 400 * 1024
 LARGEST_PAGE: Final = 1024 * 1024
@@ -136,7 +136,9 @@ class Database:
         _only(more, "UpdateItem", *_CONDITIONAL)
         table = self.table(TableName, "UpdateItem")
         key, change = table.key_of(Key, "UpdateItem", alone=True), _updating(table, Key, UpdateExpression)
-        return self._write(table, key, "UpdateItem", more, change)
+        return self._write(
+            table, key, "UpdateItem", more, change, _read("UpdateItem", update, UpdateExpression).paths()
+        )
 
     def delete_item(self, TableName: str, Key: Item, **more: Any) -> dict[str, Any]:  # noqa: N803
         """DeleteItem."""
@@ -365,7 +367,7 @@ class Database:
         if limit < 1:
             raise refused(operation, "Limit must be at least 1")
         size, taken, last = 0, [], None
-        for count, (place, item) in enumerate(rows, start=1):
+        for count, (_, item) in enumerate(rows, start=1):
             size += size_of(item)
             if wanted is None or wanted.holds(item, scope):
                 taken.append(_projected(item, more))
@@ -401,13 +403,14 @@ class Database:
         operation: str,
         more: Mapping[str, Any],
         change: Callable[[Item | None, Scope], Item | None],
+        paths: Sequence[str] = (),
     ) -> dict[str, Any]:
         before = table.get(key)
         scope = _scope(more)
         if "ConditionExpression" in more:
             wanted = _read(operation, condition, more["ConditionExpression"])
             scope.used.update(wanted.placeholders)
-            if not wanted.holds(before or {}, scope):
+            if not _holds(wanted, before, scope, operation):
                 kept = more.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before is not None
                 raise error(
                     "ConditionalCheckFailedException",
@@ -427,6 +430,9 @@ class Database:
                 return {"Attributes": before}
             case "ALL_NEW" if after is not None:
                 return {"Attributes": after}
+            case "UPDATED_NEW" if operation == "UpdateItem" and after is not None:
+                touched = {scope.name(path) for path in paths}
+                return {"Attributes": {name: value for name, value in after.items() if name in touched}}
             case "NONE" | "ALL_OLD":
                 return {}
             case other:
@@ -484,6 +490,8 @@ def _value_size(value: Mapping[str, Any]) -> int:
     [(kind, content)] = value.items()
     if kind == "S":
         return len(content) if content.isascii() else len(content.encode(errors="surrogatepass"))
+    if kind == "SS":
+        return sum(map(len, content))
     return len(content) if kind in ("B", "N") else 1
 
 
@@ -516,6 +524,13 @@ def _read(operation: str, reader: Callable[[str], Any], text: str) -> Any:
         raise refused(operation, str(exc)) from exc
 
 
+def _holds(wanted: Condition, before: Item | None, scope: Scope, operation: str) -> bool:
+    try:
+        return wanted.holds(before or {}, scope)
+    except Refused as exc:
+        raise refused(operation, str(exc)) from exc
+
+
 def _updating(table: Table, key: Item, expression: str) -> Callable[[Item | None, Scope], Item]:
     read = _read("UpdateItem", update, expression)
 
@@ -541,7 +556,7 @@ def _reason(before: Item | None, options: Mapping[str, Any]) -> dict[str, Any]:
     if "ConditionExpression" in options:
         wanted = _read("TransactWriteItems", condition, options["ConditionExpression"])
         scope.used.update(wanted.placeholders)
-        holds = wanted.holds(before or {}, scope)
+        holds = _holds(wanted, before, scope, "TransactWriteItems")
     _checked(scope, "TransactWriteItems")
     if holds:
         return {"Code": "None"}

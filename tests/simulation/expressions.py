@@ -83,7 +83,13 @@ class Update:
     sets: tuple[tuple[str, Read], ...]
     removes: tuple[str, ...]
     adds: tuple[tuple[str, str], ...]
+    deletes: tuple[tuple[str, str], ...]
     placeholders: frozenset[str]
+
+    def paths(self) -> tuple[str, ...]:
+        """What it changes."""
+        pairs = (*self.sets, *self.adds, *self.deletes)
+        return (*(path for path, _ in pairs), *self.removes)
 
     def applied(self, item: Item, scope: Scope) -> dict[str, Any]:
         """The item after the update; every value is read from the item as it was before."""
@@ -96,10 +102,12 @@ class Update:
         for path in self.removes:
             after.pop(scope.name(path), None)
         for path, placeholder in self.adds:
-            added, before = scope.value(placeholder), item.get(scope.name(path), {"N": "0"})
-            if "N" not in added or "N" not in before:
-                raise Refused("ADD takes numbers here")
-            after[scope.name(path)] = {"N": _text(Decimal(before["N"]) + Decimal(added["N"]))}
+            after[scope.name(path)] = _added(item.get(scope.name(path)), scope.value(placeholder))
+        for path, placeholder in self.deletes:
+            left = _taken_out(item.get(scope.name(path)), scope.value(placeholder))
+            after.pop(scope.name(path), None)
+            if left is not None:
+                after[scope.name(path)] = left
         return after
 
 
@@ -127,11 +135,11 @@ def update(text: str) -> Update:
     reader = _Reader(text)
     sets: list[tuple[str, Read]] = []
     removes: list[str] = []
-    adds: list[tuple[str, str]] = []
+    amounts: dict[str, list[tuple[str, str]]] = {"ADD": [], "DELETE": []}
     clauses: set[str] = set()
     while not reader.at_end():
         word = reader.take().upper()
-        if word in clauses or word not in ("SET", "REMOVE", "ADD"):
+        if word in clauses or word not in ("SET", "REMOVE", *amounts):
             raise Refused(f"clause {word} in {text!r}")
         clauses.add(word)
         while True:
@@ -142,12 +150,12 @@ def update(text: str) -> Update:
             elif word == "REMOVE":
                 removes.append(path)
             else:
-                adds.append((path, reader.placeholder()))
+                amounts[word].append((path, reader.placeholder()))
             if not reader.taken(","):
                 break
     if not clauses:
         raise Refused("an empty update")
-    return Update(tuple(sets), tuple(removes), tuple(adds), reader.placeholders())
+    return Update(tuple(sets), tuple(removes), tuple(amounts["ADD"]), tuple(amounts["DELETE"]), reader.placeholders())
 
 
 @cache
@@ -194,6 +202,34 @@ def plain(value: Mapping[str, Any]) -> Any:
     if kind == "N":
         return int(content) if content.lstrip("-").isdigit() else Decimal(content)
     return content
+
+
+def _added(before: Value, added: Mapping[str, Any]) -> Mapping[str, Any]:
+    """ADD: the sum of numbers, the union of sets of text."""
+    [(kind, _)] = added.items()
+    if kind not in ("N", "SS") or (before is not None and set(before) != {kind}):
+        raise Refused("ADD takes numbers and sets of text here")
+    if kind == "N":
+        return {"N": _text(Decimal((before or {"N": "0"})["N"]) + Decimal(added["N"]))}
+    return {"SS": sorted({*(before or {"SS": []})["SS"], *added["SS"]})}
+
+
+def _taken_out(before: Value, taken: Mapping[str, Any]) -> Value:
+    """DELETE: what is left of a set of text; None when nothing is, for there are no empty sets."""
+    if set(taken) != {"SS"} or (before is not None and set(before) != {"SS"}):
+        raise Refused("DELETE takes sets of text here")
+    left = sorted({*(before or {"SS": []})["SS"]} - {*taken["SS"]})
+    return {"SS": left} if left else None
+
+
+def _size(value: Value) -> Value:
+    """The size of what is there: the members of a set, the length of text or bytes."""
+    if value is None:
+        return None
+    [(kind, content)] = value.items()
+    if kind not in ("SS", "S", "B"):
+        raise Refused(f"size of {kind} is not understood here")
+    return {"N": str(len(content.encode() if kind == "S" else content))}
 
 
 def _text(number: Decimal) -> str:
@@ -334,7 +370,8 @@ class _Reader:
             placeholder = self.take()
             return lambda _, scope: scope.value(placeholder)
         if self.peek().lower() == "size":
-            raise Refused("size is not understood here")
+            path = self._argument()
+            return lambda item, scope: _size(item.get(scope.name(path)))
         path = self.path()
         return lambda item, scope: item.get(scope.name(path))
 
