@@ -15,7 +15,17 @@ from adapters.request_view import RequestView
 from adapters.subscription_store import SubscriptionStore
 from adapters.ticket_store import TicketStore
 from domain.identity import Identity
-from tests.contracts.backends import DYNAMODB_LOCAL, IN_PROCESS, MEMORY, MINISTACK, SERVERS, SIMULATED, Backend, Tables, at
+from tests.contracts.backends import (
+    DYNAMODB_LOCAL,
+    IN_PROCESS,
+    MEMORY,
+    MINISTACK,
+    SERVERS,
+    SIMULATED,
+    Backend,
+    Tables,
+    at,
+)
 from tests.kit.clock import START, FakeClock
 
 SHARDS = 4
