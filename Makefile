@@ -9,6 +9,7 @@ LAYER_CACHE := .local/layers/$(LAYER_PYTHON)-$(LAYER_PLATFORM)
 PACKAGES := domain projections adapters handlers actions
 PYTEST_ARGS ?=
 ON_DYNAMODB_LOCAL := tests/contracts tests/machines
+ON_THE_STACK := tests/stack tests/local
 PREFIX ?= streamer
 MINUTES ?= 3
 SEED ?=
@@ -20,7 +21,7 @@ GUIDED ?= --guided
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-dynamodb-local simulate mutants test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
+.PHONY: help demo test test-stack test-dynamodb-local simulate mutants test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -39,6 +40,9 @@ status: .venv/.demo ## Say whether the stack on this machine is up.
 
 test: .venv/.dev ## Run the whole test suite.
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-stack: .venv/.dev ## Run the tests that need the stack on this machine, and the stores' contracts on its emulator.
+	@$(BIN)/python -m pytest --backends=ministack $(PYTEST_ARGS) $(ON_THE_STACK) tests/contracts
 
 test-dynamodb-local: .venv/.dev ## Run the stores' contracts and machines on DynamoDB Local, Amazon's own engine; needs java and npm.
 	@$(BIN)/python -m local.dynamodb_local
@@ -70,8 +74,8 @@ tables: .venv/.demo ## Make all tables on an emulator: make tables ENDPOINT=http
 	@[[ -n "$(ENDPOINT)" ]] || { echo "Which DynamoDB? make tables ENDPOINT=http://127.0.0.1:8000" >&2; exit 1; }
 	@$(BIN)/python -m local.tables "$(ENDPOINT)" --prefix "$(PREFIX)"
 
-check: .venv/.dev lint types ## Format, lint, types, layers, template, spelling, tests with coverage: what CI runs.
-	@$(BIN)/python -m pytest --cov $(PYTEST_ARGS)
+check: .venv/.dev lint types ## Format, lint, types, layers, template, spelling, all tests that need no stack, coverage.
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(ON_THE_STACK)) --backends=memory,moto,simulated $(PYTEST_ARGS) --cov
 
 lint: .venv/.dev ## Check format, lint, layers, template and spelling.
 	@$(BIN)/ruff format --check .
