@@ -40,6 +40,10 @@ class TenantSlots:
             row = self.client.get_item(TableName=self.table, Key=_key(tenant_id), ConsistentRead=True).get("Item", {})
         return frozenset(row.get("running", {}).get("SS", []))
 
+    def are_taken(self, tenant_id: str) -> bool:
+        """Whether none of the tenant's requests may start before one of those that run has ended."""
+        return len(self.taken(tenant_id)) >= self.limit
+
     def give_back(self, tenant_id: str, head: Head) -> bool:
         """Free the slot of a request that does not run; tells whether: one that was started meanwhile keeps it."""
         unchanged: Any = {

@@ -12,8 +12,11 @@ from domain.state import Status
 from domain.subscription import topics_of
 from handlers import bootstrap
 from handlers.readings import request_for
+from projections.turns import RUNNABLE
 
 MOST_WATCHERS: Final = 50
+TENANT_CONCURRENCY: Final = "tenant_concurrency"
+_HELD: Final = {TENANT_CONCURRENCY: "It waits for a slot: as many of the tenant's requests run as may."}
 _ENDS: Final = frozenset(
     {event.__name__ for event in (AttemptFailed, RequestFailed, RequestCompleted, RequestCancelled)}
 )
@@ -23,18 +26,28 @@ def explain(frame: protocol.Explain, identity: Identity) -> protocol.Explanation
     """The explanation of a request that the caller may see."""
     head = request_for(identity, frame.request_id)
     position = bootstrap.queue().position(head)
+    held_by = _held_by(head)
     return protocol.Explanation(
         id=frame.id,
         request_id=head.request_id,
         version=head.version,
-        why=why(head, position),
+        why=_HELD[held_by] if held_by else why(head, position),
         state=head.state.public(),
         position=position,
-        due_at=to_text(head.state.due_at) if head.state.status in (Status.PENDING, Status.RETRYING) else None,
+        held_by=held_by,
+        due_at=to_text(head.state.due_at) if head.state.status in RUNNABLE else None,
         view_version=bootstrap.views().cursors([head.request_id])[head.request_id].version,
         attempts=attempts(bootstrap.events().read(head.request_id)),
         watchers=_watchers(head),
     )
+
+
+def _held_by(head: Head) -> str | None:
+    """The limit that keeps a request from starting, of those that hold back what could run."""
+    slots, state = bootstrap.slots(), head.state
+    if slots is None or head.origin is None or state.status not in RUNNABLE or state.due_at > bootstrap.CLOCK.now():
+        return None
+    return TENANT_CONCURRENCY if slots.are_taken(head.origin.tenant_id) else None
 
 
 def why(head: Head, position: int | None) -> str:

@@ -48,7 +48,7 @@ def _run(record: Mapping[str, Any], context: LambdaContext) -> None:
         "status": done.head.state.status,
         "attempt": done.head.state.attempt,
     }
-    if done.ended.cause:
+    if done.ended.cause and not done.ended.stopped:
         bootstrap.logger().error("action ended unexpectedly", extra=about, exc_info=done.ended.cause)
     else:
         bootstrap.logger().info("action ended", extra=about)

@@ -173,6 +173,7 @@ class _Scenario:
             {"type": "get", "request_id": request_id},
             {"type": "get", "request_id": request_id, "at_version": 1},
             {"type": "explain", "request_id": request_id},
+            {"type": "actions"},
             {"type": "history", "request_id": request_id},
             {"type": "list"},
             {"type": "list", "scope": "tenant"},
