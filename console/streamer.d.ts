@@ -91,6 +91,8 @@ export interface SubmitOptions extends Listeners {
   /** 0 to 9, 9 goes first */
   priority?: number;
   delayS?: number;
+  /** fails when it has not ended so long after it was due */
+  timeoutS?: number;
   maxAttempts?: number;
   metadata?: Record<string, string>;
 }

@@ -999,15 +999,17 @@ export class StreamerClient extends EventTarget {
    * ended. With `onUpdate` or `onProgress` the updates go there instead of to whoever iterates.
    */
   async submit(action, payload = null, options = {}) {
-    const { idempotencyKey, priority, delayS, maxAttempts, metadata } = options;
+    const { idempotencyKey, priority, delayS, timeoutS, maxAttempts, metadata } = options;
     const frame = {
       type: "submit",
       action,
       payload,
-      // Without a key, a submit whose reply was lost could be neither repeated nor given up.
-      idempotency_key: idempotencyKey ?? key(),
+      idempotency_key: idempotencyKey,
+      // Without one of the two, a submit whose reply was lost could be neither repeated nor given up.
+      submission_id: idempotencyKey === undefined ? key() : undefined,
       priority,
       delay_s: delayS,
+      timeout_s: timeoutS,
       max_attempts: maxAttempts,
       metadata,
     };

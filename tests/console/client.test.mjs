@@ -79,7 +79,7 @@ test("a request is submitted, watched to its end and gives its result", async ()
     [0, 0, 50, 100, 100],
   );
   assert.deepEqual(await handle.result(), DONE.result);
-  const [{ idempotency_key: key, ...frame }] = server.received("submit");
+  const [{ submission_id: key, ...frame }] = server.received("submit");
   assert.deepEqual(frame, { action: "delay", payload: { seconds: 1 }, priority: 9, metadata: { by: "test" } });
   assert.match(key, /^[0-9a-f]{32}$/);
 });
@@ -341,7 +341,7 @@ test("a question whose socket was lost is asked again with the same key", async 
     return null;
   };
   const handle = await client.submit("delay");
-  const keys = server.received("submit").map(({ idempotency_key: key }) => key);
+  const keys = server.received("submit").map(({ submission_id: key }) => key);
   assert.equal(keys.length, 2);
   assert.equal(keys[0], keys[1]);
   assert.equal(handle.requestId, "r1");

@@ -158,7 +158,8 @@ export class ScriptedServer {
     this.#changes.emit("change");
   }
 
-  _submit({ action, payload, idempotency_key: key }) {
+  _submit({ action, payload, idempotency_key, submission_id }) {
+    const key = idempotency_key ?? submission_id;
     if (action === "echo") return { type: "response", data: payload };
     const known = this.byKey.has(key);
     if (!known) this.byKey.set(key, `r${this.byKey.size + 1}`);
