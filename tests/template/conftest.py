@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 
 from tests.template.scenario import witnessed
@@ -7,7 +5,6 @@ from tests.template.witness import Witness
 
 
 @pytest.fixture(scope="session")
-def witness() -> Iterator[Witness]:
+def witness() -> Witness:
     """Who asked AWS for what and told which figures, when everything had happened once."""
-    with witnessed() as seen:
-        yield seen
+    return witnessed()

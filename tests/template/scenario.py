@@ -47,8 +47,7 @@ LARGE: Final = "x" * 20_000  # too large for an event
 ARN: Final = "arn:aws:execute-api:us-east-1:1:api/live/$connect"
 
 
-@contextmanager
-def witnessed() -> Iterator[Witness]:
+def witnessed() -> Witness:
     """A witness of the whole scenario."""
     clock = FakeClock(datetime.now(UTC))
     with on_moto(TENANT_CONCURRENCY="1", SUBMIT_BURST="1") as aws, patch.object(bootstrap, "CLOCK", clock):
@@ -59,7 +58,7 @@ def witnessed() -> Iterator[Witness]:
             patch.object(Broadcast, "post", lambda _, frames, until: sockets.post_all(frames, until)),
         ):
             _Scenario(witness, clock).run()
-        yield witness
+    return witness
 
 
 class _Sockets:
@@ -175,6 +174,7 @@ class _Scenario:
             {"type": "explain", "request_id": request_id},
             {"type": "actions"},
             {"type": "history", "request_id": request_id},
+            {"type": "actions"},
             {"type": "list"},
             {"type": "list", "scope": "tenant"},
             {"type": "list", "scope": "tenant", "status": "PENDING"},
