@@ -35,6 +35,12 @@ def sequence_number(record: Record) -> str:
     return str(record.get("dynamodb", {}).get("SequenceNumber", ""))
 
 
+def correlations(records: Iterable[Record]) -> list[str]:
+    """What the requests of records of the Events table are followed by in logs, as far as the records tell."""
+    images = (record.get("dynamodb", {}).get("NewImage", {}) for record in records)
+    return sorted({image["correlation_id"]["S"] for image in images if "S" in image.get("correlation_id", ())})
+
+
 def event_of(record: Record) -> RecordedEvent:
     """The event that a record of the Events table tells of; Undecodable for anything but an appended, whole one."""
     try:

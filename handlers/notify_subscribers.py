@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from adapters.fan_out import FanOut
-from adapters.stream_records import partial_batch_response
+from adapters.stream_records import correlations, partial_batch_response
 from domain.errors import Unavailable
 from handlers import bootstrap
 
@@ -14,12 +14,13 @@ from handlers import bootstrap
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Post what the records tell to whoever watches; a second delivery is harmless, clients drop what they have."""
     records = event["Records"]
+    log = {"records": len(records), "correlation_ids": correlations(records)}
     try:
         posted = _fan_out().post(records)
     except Unavailable as exc:
-        bootstrap.logger().warning("fan-out put off", extra={"records": len(records), "error": str(exc)})
+        bootstrap.logger().warning("fan-out put off", extra={**log, "error": str(exc)})
         return partial_batch_response(records)
-    bootstrap.logger().info("fanned out", extra={"records": len(records), **asdict(posted)})
+    bootstrap.logger().info("fanned out", extra={**log, **asdict(posted)})
     bootstrap.count("FramesPosted", posted.sent)
     bootstrap.count("FramesLeft", posted.left)
     return partial_batch_response([])

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from adapters.presence_projector import PresenceProjector
-from adapters.stream_records import Record, partial_batch_response, table_of
+from adapters.stream_records import Record, correlations, partial_batch_response, table_of
 from adapters.view_projector import Outcome
 from handlers import bootstrap
 from handlers.settings import settings
@@ -16,7 +16,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noq
     """Bring the views up to the records; answer with the first record that must be delivered again."""
     records: Sequence[Record] = event["Records"]
     outcome = _project(records)
-    log = {"table": table_of(records[0]), "records": len(records), "not_handled": len(outcome.not_handled)}
+    log = {
+        "table": table_of(records[0]),
+        "records": len(records),
+        "not_handled": len(outcome.not_handled),
+        "correlation_ids": correlations(records),
+    }
     if outcome.error:
         bootstrap.logger().warning("views are behind", extra={**log, "error": str(outcome.error)})
     else:

@@ -113,6 +113,8 @@ class Replies:
             # Before the first event is appended, so that the fan-out of none can miss this watcher.
             self._watch(request_topic(request_id))
         head, was_there = queue.enqueue(request_id, submission)
+        about = {"request_id": request_id, "correlation_id": submission.correlation_id, "duplicate": was_there}
+        bootstrap.logger().info("request taken in", extra=about)
         return _ack(frame.id, head, duplicate=was_there)
 
     def _run(self, action: Action, payload: Any) -> Any:

@@ -125,5 +125,13 @@ def test_a_token_stays_hidden_while_its_worker_runs() -> None:
 
 def test_what_lies_in_the_failures_bucket_and_the_log_is_never_removed_with_the_stack() -> None:
     assert TEMPLATE["Resources"]["FailuresBucket"]["DeletionPolicy"] == "Retain"
-    for bucket in of_type("AWS::S3::Bucket").values():
+    closed = {
+        made["Properties"]["Bucket"]["Ref"]: statement["Resource"]
+        for made in of_type("AWS::S3::BucketPolicy").values()
+        for statement in made["Properties"]["PolicyDocument"]["Statement"]
+        if (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    for name, bucket in of_type("AWS::S3::Bucket").items():
+        assert closed[name] == [{"GetAtt": f"{name}.Arn"}, {"Sub": f"${{{name}.Arn}}/*"}], "TLS only"
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
