@@ -10,6 +10,7 @@ PACKAGES := domain projections adapters handlers actions
 PYTEST_ARGS ?=
 ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 ON_THE_STACK := tests/stack tests/local
+NOT_EVERY_DAY := $(ON_THE_STACK) tests/machines
 PREFIX ?= streamer
 MINUTES ?= 3
 SEED ?=
@@ -75,7 +76,7 @@ tables: .venv/.demo ## Make all tables on an emulator: make tables ENDPOINT=http
 	@$(BIN)/python -m local.tables "$(ENDPOINT)" --prefix "$(PREFIX)"
 
 check: .venv/.dev lint types ## Format, lint, types, layers, template, spelling, all tests that need no stack, coverage.
-	@$(BIN)/python -m pytest $(addprefix --ignore=,$(ON_THE_STACK)) --backends=memory,moto,simulated $(PYTEST_ARGS) --cov
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(NOT_EVERY_DAY)) --backends=memory,moto,simulated $(PYTEST_ARGS) --cov
 
 lint: .venv/.dev ## Check format, lint, layers, template and spelling.
 	@$(BIN)/ruff format --check .

@@ -91,7 +91,7 @@ def ann(aws: Aws) -> Iterator[Client]:
         yield made
 
 
-@settings(max_examples=2500)
+@settings(max_examples=1000)
 @given(body=BODIES)
 def test_every_text_is_answered_by_a_frame_and_nothing_is_raised(ann: Client, body: str) -> None:
     answer = ann.raw(body)

@@ -237,6 +237,11 @@ class MemoryObjects(Objects):
             raise NotFound("no such object", key=key) from exc
 
     @checked
+    def count(self) -> int:
+        """How many objects there are."""
+        return len(self.contents)
+
+    @checked
     def link(self, key: str) -> str:
         """A link to an object; it leads nowhere."""
         return f"memory:{key}"

@@ -35,6 +35,12 @@ class Buckets:
 
         return self.way.call("s3", "get_object", load)
 
+    def list_objects_v2(self, Bucket: str) -> dict[str, Any]:  # noqa: N803
+        """ListObjectsV2, as far as it counts."""
+        return self.way.call(
+            "s3", "list_objects_v2", lambda: {"KeyCount": sum(bucket == Bucket for bucket, _ in self.objects)}
+        )
+
     def generate_presigned_url(self, ClientMethod: str, Params: dict[str, str], ExpiresIn: int) -> str:  # noqa: N803, ARG002
         """A link; no call is made for it."""
         return f"https://{Params['Bucket']}/{Params['Key']}"
