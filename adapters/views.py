@@ -83,7 +83,7 @@ class Views:
             except ClientError as exc:
                 if code_of(exc) != CONDITION_FAILED:
                     raise
-                raise _behind("update view", [put]) from exc
+                raise _behind("update view", [(put, exc.response.get("Item", {}))]) from exc
 
     def commit(self, intents: Sequence[Put | Once | Add]) -> None:
         """Carry out all of the intents or none; Behind names the rows whose condition failed."""
@@ -92,11 +92,16 @@ class Views:
                 try:
                     self._client.transact_write_items(TransactItems=[self._transact_item(one) for one in intents])
                 except ClientError as exc:
-                    reasons = _cancellation_codes(exc)
-                    failed = [intents[n] for n, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
+                    reasons = _cancellation_reasons(exc)
+                    codes = [str(reason.get("Code")) for reason in reasons]
+                    failed = [
+                        (intents[n], reasons[n].get("Item", {}))
+                        for n, code in enumerate(codes)
+                        if code == "ConditionalCheckFailed"
+                    ]
                     if failed:
                         raise _behind("commit views", failed) from exc
-                    if _COLLISIONS.isdisjoint(reasons):
+                    if _COLLISIONS.isdisjoint(codes):
                         raise
                 else:
                     return
@@ -152,6 +157,7 @@ class Views:
         expression = _Expression(put.attributes)
         arguments = expression.arguments()
         if put.after is not None:
+            arguments["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
             # The first row: there must be none. Any other: it must be exactly where the events follow on.
             if put.after == 0:
                 arguments["ConditionExpression"] = "attribute_not_exists(#key)"
@@ -214,17 +220,17 @@ def _status(row: Mapping[str, Any]) -> Status | None:
     return Status(row["status"]["S"]) if "status" in row else None
 
 
-def _behind(operation: str, intents: Sequence[Put | Once | Add]) -> Behind:
+def _behind(operation: str, failed: Sequence[tuple[Put | Once | Add, Any]]) -> Behind:
+    """The error for intents whose condition failed, each with the row that was found."""
     return Behind(
         operation=operation,
-        views=sorted({intent.view.value for intent in intents}),
-        keys=[dict(intent.key) for intent in intents],
-        expected=[intent.after if isinstance(intent, Put) else None for intent in intents],
+        views=sorted({intent.view.value for intent, _ in failed}),
+        keys=[dict(intent.key) for intent, _ in failed],
+        expected=[intent.after if isinstance(intent, Put) else None for intent, _ in failed],
+        actual=[int(found["version"]["N"]) if "version" in found else None for _, found in failed],
     )
 
 
-def _cancellation_codes(error: ClientError) -> list[str]:
-    if code_of(error) != TRANSACTION_CANCELLED:
-        return []
-    reasons: Any = error.response.get("CancellationReasons", [])
-    return [str(reason.get("Code")) for reason in reasons]
+def _cancellation_reasons(error: ClientError) -> list[Any]:
+    """Why a transaction was cancelled, write by write."""
+    return list(error.response.get("CancellationReasons", [])) if code_of(error) == TRANSACTION_CANCELLED else []

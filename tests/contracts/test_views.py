@@ -42,7 +42,10 @@ class ViewsContract:
                 continue
             with pytest.raises(Behind) as caught:
                 views.update(moved(name, after))
-            assert caught.value.context["keys"] == [{"request_id": name}]
+            context = caught.value.context
+            found = views.cursors([name])[name].version
+            assert (context["keys"], context["expected"]) == ([{"request_id": name}], [after])
+            assert context["actual"] == [found or None]
         assert views.cursors([name])[name].version == 2
 
     def test_an_attribute_that_is_none_goes_and_one_that_is_not_named_stays(
@@ -67,6 +70,7 @@ class ViewsContract:
         with pytest.raises(Behind) as caught:
             views.commit([moved(f"{name}-a", 0), moved(f"{name}-b", 0), counted(name)])
         assert caught.value.context["keys"] == [{"request_id": f"{name}-b"}]
+        assert (caught.value.context["expected"], caught.value.context["actual"]) == ([0], [1])
         assert versions(views, [f"{name}-a", f"{name}-b"]) == {f"{name}-a": 0, f"{name}-b": 1}
 
     def test_what_is_written_once_lets_its_counts_in_once(self, views: Views, tables: Tables, name: str) -> None:
