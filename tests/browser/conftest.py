@@ -111,7 +111,7 @@ class Console:
         form.get_by_role("button", name="Submit").click()
         self.page.wait_for_function("before => location.href !== before", arg=before)
         expect(self.detail.get_by_role("heading", name="delay")).to_be_visible()
-        return self.page.url.rpartition("/")[2]
+        return str(self.page.url.rpartition("/")[2])
 
     def submit_json(self, action: str, payload: str, *, opens: bool = False) -> None:
         """Submit a payload as JSON; an asynchronous action's request opens."""
