@@ -97,6 +97,11 @@ export interface SubmitOptions extends Listeners {
   metadata?: Record<string, string>;
 }
 
+export interface Submission extends SubmitOptions {
+  action: string;
+  payload?: unknown;
+}
+
 interface Feed extends AsyncIterable<Update> {
   /** Resolves when nothing follows any more. */
   readonly ended: Promise<void>;
@@ -204,6 +209,8 @@ export class StreamerClient extends EventTarget {
   close(): void;
   wake(): void;
   submit(action: string, payload?: unknown, options?: SubmitOptions): Promise<Handle>;
+  /** A handle for each, in their order; a refused one's has failed. */
+  submitMany(submissions: Iterable<Submission>): Promise<Handle[]>;
   call<Result = any>(action: string, payload?: unknown, options?: SubmitOptions): Promise<Result>;
   subscribe(requestId: string, options?: { after?: number } & Listeners): Promise<Handle>;
   watchTopic(topic: string, listeners?: Listeners): Promise<TopicWatch>;

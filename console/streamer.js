@@ -19,6 +19,8 @@
  */
 
 const FRAME_LIMIT = 128 * 1024; // bytes; API Gateway closes the socket above it
+const BATCH_TARGET = 32 * 1024 - 256; // bytes of items; API Gateway bills in steps of 32 KB
+const BATCH_LIMIT = 25; // items
 const FIRST_TRIES = 3;
 const ASKED_TIMES = 3;
 const PAGE = 200;
@@ -891,6 +893,41 @@ function refusal(frame) {
   });
 }
 
+/** The frame that submits one request. */
+function submission(action, payload, { idempotencyKey, priority, delayS, timeoutS, maxAttempts, metadata }) {
+  return {
+    type: "submit",
+    action,
+    payload,
+    idempotency_key: idempotencyKey,
+    // Without one of the two, a submit whose reply was lost could be neither repeated nor given up.
+    submission_id: idempotencyKey === undefined ? key() : undefined,
+    priority,
+    delay_s: delayS,
+    timeout_s: timeoutS,
+    max_attempts: maxAttempts,
+    metadata,
+  };
+}
+
+/** Submissions as batches of one frame each, in their order; one that is large is alone in its own. */
+function* batches(submissions) {
+  let batch = [];
+  let size = 0;
+  for (const { action, payload = null, ...options } of submissions) {
+    const frame = submission(action, payload, options);
+    const length = new TextEncoder().encode(encode(frame)).length + 1;
+    if (batch.length > 0 && (batch.length === BATCH_LIMIT || size + length > BATCH_TARGET)) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+    batch.push({ frame, options });
+    size += length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
 function expect(frame, type) {
   if (frame.type !== type) throw new UnreadableReply(`${frame.type} instead of ${type}`);
   return frame;
@@ -999,20 +1036,7 @@ export class StreamerClient extends EventTarget {
    * ended. With `onUpdate` or `onProgress` the updates go there instead of to whoever iterates.
    */
   async submit(action, payload = null, options = {}) {
-    const { idempotencyKey, priority, delayS, timeoutS, maxAttempts, metadata } = options;
-    const frame = {
-      type: "submit",
-      action,
-      payload,
-      idempotency_key: idempotencyKey,
-      // Without one of the two, a submit whose reply was lost could be neither repeated nor given up.
-      submission_id: idempotencyKey === undefined ? key() : undefined,
-      priority,
-      delay_s: delayS,
-      timeout_s: timeoutS,
-      max_attempts: maxAttempts,
-      metadata,
-    };
+    const frame = submission(action, payload, options);
     let handle;
     let duplicate;
     this.#expecting++;
@@ -1031,6 +1055,46 @@ export class StreamerClient extends EventTarget {
     }
     if (duplicate) await handle._catchUp();
     return handle;
+  }
+
+  /**
+   * Ask for much work in few frames, and watch it: a handle for each of `{ action, payload, ...options }`, in their
+   * order. The handle of one that was refused has failed; the others are not concerned. Synchronous actions are refused.
+   */
+  async submitMany(submissions) {
+    const handles = [];
+    for (const batch of batches(submissions)) handles.push(...(await this.#submittedBatch(batch)));
+    return handles;
+  }
+
+  async #submittedBatch(batch) {
+    const repeated = [];
+    this.#expecting++;
+    try {
+      const items = batch.map(({ frame }) => frame);
+      const answers = await this._ask({ type: "submit_batch", items }).then(
+        (reply) => expect(reply, "acks").items,
+        (error) => {
+          if (!(error instanceof RequestRejected)) throw error;
+          return items.map(() => error);
+        },
+      );
+      if (answers.length !== items.length)
+        throw new UnreadableReply(`${answers.length} replies to ${items.length} items`);
+      return answers.map((answer, index) => {
+        if (answer instanceof Error || answer.type === "error") {
+          const handle = new Handle(this, new Tail(""), null);
+          handle._fail(answer instanceof Error ? answer : refusal(answer));
+          return handle;
+        }
+        const handle = this.#handle(answer.request_id, 0, batch[index].options);
+        if (answer.duplicate) repeated.push(handle);
+        return handle;
+      });
+    } finally {
+      if (--this.#expecting === 0) this.#held = [];
+      await Promise.all(repeated.map((handle) => handle._catchUp()));
+    }
   }
 
   /** The result of an action, however long it takes. */

@@ -84,6 +84,35 @@ test("a request is submitted, watched to its end and gives its result", async ()
   assert.match(key, /^[0-9a-f]{32}$/);
 });
 
+test("many submissions go in few frames, and each stands for itself", async () => {
+  const client = await connect();
+  const long = "x".repeat(20_000);
+  const asked = Array.from({ length: 30 }, (_, n) => ({ action: "delay", payload: n, priority: n % 10 }));
+  const handles = await client.submitMany([...asked, { action: "nope" }, { action: "delay", payload: long }]);
+  assert.deepEqual(
+    server.received("submit_batch").map(({ items }) => items.length),
+    [25, 7],
+  );
+  assert.equal(handles.length, 32);
+  await assert.rejects(handles[30].result(), { name: "RequestRejected", code: "INVALID_ACTION" });
+  assert.equal(new Set(handles.map(({ requestId }) => requestId)).size, 32); // the refused one has none
+  await server.push(handles[3].requestId, 1);
+  assert.deepEqual((await handles[3][Symbol.asyncIterator]().next()).value.version, 1);
+});
+
+test("a batch that is not answered is asked again, and is the same requests", async () => {
+  const client = await connect();
+  server.on.submit_batch = (_, socket) => {
+    delete server.on.submit_batch;
+    socket.terminate();
+    return null;
+  };
+  const [handle] = await client.submitMany([{ action: "delay" }]);
+  const [first, second] = server.received("submit_batch").map(({ items }) => items[0].submission_id);
+  assert.equal(first, second);
+  assert.equal(handle.requestId, "r1");
+});
+
 test("a synchronous action's answer is its result", async () => {
   const client = await connect();
   assert.deepEqual(await client.call("echo", { hello: 1 }), { hello: 1 });

@@ -170,6 +170,11 @@ export class ScriptedServer {
     return { type: "ack", request_id: requestId, status, version, duplicate: known };
   }
 
+  _submit_batch({ items }) {
+    const refused = { type: "error", code: "INVALID_ACTION", message: "Unknown action" };
+    return { type: "acks", items: items.map((item) => (item.action === "nope" ? refused : this._submit(item))) };
+  }
+
   _subscribe({ topic, request_id: requestId, after = 0 }) {
     if (topic !== undefined) return { type: "subscribed", topic, requests: [], at: EPOCH };
     return this.#logged("subscribed", requestId, after);
