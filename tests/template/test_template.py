@@ -114,6 +114,13 @@ def test_a_table_costs_what_is_used_and_gets_its_name_from_the_stack(table: str)
     assert "TableName" not in properties
 
 
+def test_executions_can_be_set_aside_for_what_must_not_wait_for_workers() -> None:
+    setting_aside = {name for name, function in FUNCTIONS.items() if "ReservedConcurrentExecutions" in function}
+    assert setting_aside == {"Message", "NotifySubscribers", "ProjectViews"}
+    reserved = {"If": ["Reserves", {"Ref": "ReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    assert all(FUNCTIONS[name]["ReservedConcurrentExecutions"] == reserved for name in setting_aside)
+
+
 def test_a_token_stays_hidden_while_its_worker_runs() -> None:
     queue = of_type("AWS::SQS::Queue")["WorkQueue"]["Properties"]
     assert queue["VisibilityTimeout"] > FUNCTIONS["Work"]["Timeout"]
