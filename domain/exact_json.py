@@ -5,6 +5,7 @@ The standard library reads 0.1000000000000000000001 as a float and cannot write 
 """
 
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import simplejson
@@ -16,6 +17,9 @@ from domain.errors import InvalidJson
 FRAME_DEPTH: Final = 48
 EVENT_DEPTH: Final = 56
 MAX_DEPTH: Final = 64
+
+# What comes in has numbers of so many digits at most, written out: of 1E+999999999 nobody could make an integer.
+FRAME_DIGITS: Final = 4300
 
 
 def encode(value: Any, *, sort_keys: bool = False) -> str:
@@ -40,10 +44,14 @@ def encode(value: Any, *, sort_keys: bool = False) -> str:
     return text
 
 
-def decode(text: str | bytes, depth: int = MAX_DEPTH) -> Any:
-    """The value of a JSON text: decimals as Decimal, so that no digit is lost; InvalidJson when it is not JSON."""
+def decode(text: str | bytes, depth: int = MAX_DEPTH, digits: int | None = None) -> Any:
+    """The value of a JSON text: decimals as Decimal, so that no digit is lost; InvalidJson when it is not JSON.
+
+    InvalidJson also when it is nested deeper, or a number has more digits when it is written out.
+    """
     try:
-        value = simplejson.loads(text, use_decimal=True, parse_constant=_refuse_constant)
+        number = Decimal if digits is None else partial(_short, digits)
+        value = simplejson.loads(text, parse_float=number, parse_constant=_refuse_constant)
     except (JSONDecodeError, UnicodeDecodeError, ValueError, InvalidOperation, RecursionError) as exc:
         raise InvalidJson(str(exc)) from exc
     require_shallow(value, depth)
@@ -66,6 +74,13 @@ def require_shallow(value: Any, depth: int) -> None:
         if not level:
             return
     raise InvalidJson(f"nested deeper than {depth}")
+
+
+def _short(digits: int, text: str) -> Decimal:
+    number = Decimal(text)
+    if len(text) > digits or abs(number.adjusted()) > digits:
+        raise ValueError(f"a number has at most {digits} digits")
+    return number
 
 
 def _refuse(value: object) -> NoReturn:

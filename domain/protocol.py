@@ -134,7 +134,7 @@ def frame_object(text: str) -> dict[str, Any]:
             raise PayloadTooLarge(f"a frame has at most {FRAME_LIMIT} bytes")
     except UnicodeEncodeError as exc:
         raise InvalidJson("half of a surrogate pair") from exc
-    value = exact_json.decode(text, exact_json.FRAME_DEPTH)
+    value = exact_json.decode(text, exact_json.FRAME_DEPTH, exact_json.FRAME_DIGITS)
     if not isinstance(value, dict):
         raise InvalidFrame("a frame is a JSON object")
     return value

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidJson
-from domain.exact_json import MAX_DEPTH, decode, encode, require_shallow
+from domain.exact_json import FRAME_DIGITS, MAX_DEPTH, decode, encode, require_shallow
 from tests.strategies import json_values
 
 
@@ -122,3 +122,14 @@ def test_a_tuple_counts_as_the_list_it_is_written_as() -> None:
     require_shallow(((1,),), 2)
     with pytest.raises(InvalidJson):
         require_shallow((((1,),),), 2)
+
+
+@pytest.mark.parametrize("text", ["1E+4301", "-1E-4301", "0E+999999999", "1E+999999999999", f"0.{'1' * 4300}", "1" * 4301])
+def test_digits_are_limited_where_a_limit_is_given(text: str) -> None:
+    with pytest.raises(InvalidJson):
+        decode(text, digits=FRAME_DIGITS)
+
+
+@pytest.mark.parametrize("text", ["1E+4300", "-1E-4300", f"0.{'1' * 4298}", "1" * 4300])
+def test_a_number_within_the_limit_keeps_every_digit(text: str) -> None:
+    assert encode(decode(text, digits=FRAME_DIGITS)) == text
