@@ -22,7 +22,7 @@ GUIDED ?= --guided
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-stack test-dynamodb-local simulate mutants test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
+.PHONY: help demo test fuzz audit test-stack test-dynamodb-local simulate mutants test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -70,6 +70,16 @@ simulate: .venv/.dev ## Run histories full of faults and check each: make simula
 
 mutants: .venv/.dev ## Switch off one guard after the other: the simulation must notice each.
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --mutants
+
+fuzz: .venv/.dev ## Mutate frames, tokens, stream records and stored rows: make fuzz [N=100000] [SEED=1].
+	@$(BIN)/python -m tests.security.fuzz --inputs $(or $(N),100000) --seed $(or $(SEED),1)
+
+# Not among the requirements: it asks a service about what is pinned, so it needs the network and the newest of itself.
+audit: .venv/.dev ## Ask the advisory databases about every pinned requirement; needs the network.
+	@for set in demo "" dev browser; do \
+	    $(BIN)/uv tool run pip-audit --disable-pip --require-hashes --progress-spinner off \
+	        --requirement requirements$${set:+-$$set}.txt || failed=1; \
+	done; exit $${failed:-0}
 
 tables: .venv/.demo ## Make all tables on an emulator: make tables ENDPOINT=http://... [PREFIX=streamer].
 	@[[ -n "$(ENDPOINT)" ]] || { echo "Which DynamoDB? make tables ENDPOINT=http://127.0.0.1:8000" >&2; exit 1; }

@@ -10,6 +10,7 @@ from heapq import merge
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
+from adapters.items import Row
 from projections.intents import Wake
 from projections.turns import PAST, READY, WAITING, Turn, place, queue_shard
 
@@ -109,9 +110,7 @@ class QueueIndex:
         with translated("read queue", table=self._table, shard=shard):
             page = self._client.query(**query, Limit=limit)
         is_ready = shard.startswith(READY)
-        wakes = [
-            Wake(item["request_id"]["S"], Turn.parsed(item["turn"]["S"], is_ready=is_ready)) for item in page["Items"]
-        ]
+        wakes = [_wake(Row(item, "request_id"), is_ready=is_ready) for item in page["Items"]]
         return wakes, page.get("LastEvaluatedKey")
 
     def _query(self, shard: str, low: str, high: str) -> Any:
@@ -121,3 +120,7 @@ class QueueIndex:
             "KeyConditionExpression": "queue_shard = :shard AND turn BETWEEN :low AND :high",
             "ExpressionAttributeValues": {":shard": {"S": shard}, ":low": {"S": low}, ":high": {"S": high}},
         }
+
+
+def _wake(row: Row, *, is_ready: bool) -> Wake:
+    return Wake(row.text("request_id"), row.read("turn", lambda: Turn.parsed(row.text("turn"), is_ready=is_ready)))

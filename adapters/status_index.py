@@ -12,9 +12,10 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
-from adapters.items import from_item
+from adapters.items import Row
 from domain import exact_json
 from domain.errors import InvalidJson, InvalidValue
+from domain.instant import from_text
 from domain.state import Status
 from domain.validity import NO_CURSOR
 from projections.requests import status_shard
@@ -81,9 +82,16 @@ class StatusIndex:
 
 
 def _listed(item: Any) -> Listed:
-    row = from_item(item)
-    turn = Turn.parsed(row["turn"], is_ready=row["queue_shard"].startswith(READY)) if "turn" in row else None
-    return Listed(row["request_id"], row["queue_key"], row["expires_at"], turn, row.get("ends_by"))
+    row = Row(item, "request_id")
+    turn = row.read("turn", lambda: _turn(row)) if "turn" in item else None
+    ends_by = row.number("ends_by") if "ends_by" in item else None
+    return Listed(row.text("request_id"), row.text("queue_key"), row.number("expires_at"), turn, ends_by)
+
+
+def _turn(row: Row) -> Turn:
+    turn = Turn.parsed(row.text("turn"), is_ready=row.text("queue_shard").startswith(READY))
+    from_text(turn.due)
+    return turn
 
 
 def _settled(entries: Iterator[Listed]) -> Iterator[Listed]:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from adapters.event_store import from_image
 from adapters.items import from_item
-from domain.errors import Undecodable
+from domain.errors import InvalidValue, Undecodable
 from domain.instant import from_text, to_text
 from domain.recorded import RecordedEvent
+from domain.validity import LONGEST_REQUEST_ID, require_id, require_name
 from projections.presence import CLOSED, OPENED, SUBSCRIBED, UNSUBSCRIBED, Change
 
 Record = Mapping[str, Any]
@@ -46,9 +47,16 @@ def event_of(record: Record) -> RecordedEvent:
     try:
         if record["eventName"] != "INSERT":
             raise Undecodable("the log was changed", change=record["eventName"])
-        return from_image(record["dynamodb"]["NewImage"])
+        event = from_image(record["dynamodb"]["NewImage"])
+        # What leads somewhere: no topic and no key could be made of anything else.
+        require_id("request_id", event.request_id, LONGEST_REQUEST_ID)
+        require_name("tenant_id", event.tenant_id)
+        require_name("user_id", event.user_id)
+    except InvalidValue as exc:
+        raise Undecodable(exc.reason, **exc.context) from exc
     except (KeyError, AttributeError, TypeError, ValueError) as exc:
         raise Undecodable(f"{type(exc).__name__}: {exc}") from exc
+    return event
 
 
 def change_of(record: Record, *, is_subscription: bool) -> Change | None:
@@ -75,7 +83,7 @@ def change_of(record: Record, *, is_subscription: bool) -> Change | None:
             source_ip=row.get("source_ip"),
             user_agent=row.get("user_agent"),
         )
-    except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as exc:
+    except (KeyError, AttributeError, TypeError, ValueError, OverflowError, InvalidValue) as exc:
         raise Undecodable(f"{type(exc).__name__}: {exc}") from exc
 
 

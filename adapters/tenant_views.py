@@ -12,7 +12,7 @@ from adapters.items import from_item, to_item
 from adapters.views import SHARDS as COPIES
 from adapters.views import sharded
 from domain import exact_json
-from domain.errors import Unavailable
+from domain.errors import InvalidJson, Unavailable, Undecodable
 from domain.instant import to_text
 from domain.validity import checked, require_name
 from projections import gauges
@@ -122,4 +122,7 @@ def _minute(row: Mapping[str, Any]) -> str:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    return {"at": row["at"], "type": row["type"], "user_id": row["user_id"], **exact_json.decode(row["detail"])}
+    try:
+        return {"at": row["at"], "type": row["type"], "user_id": row["user_id"], **exact_json.decode(row["detail"])}
+    except (KeyError, TypeError, InvalidJson) as exc:
+        raise Undecodable(f"{type(exc).__name__}: {exc}", field="detail", entry=row["entry"]) from exc

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from adapters.aws import CONDITION_FAILED, TRANSACTION_CANCELLED, TRANSACTION_CONFLICT, code_of, translated
 from adapters.backoff import ASLEEP, Backoff
-from adapters.items import to_item, to_value
-from domain.errors import Conflict, Unavailable
+from adapters.items import Row, to_item, to_value
+from domain.errors import Conflict, Unavailable, Undecodable
 from domain.state import Status
 from domain.validity import KINDS
 from projections.cursor import Cursor
@@ -60,8 +60,10 @@ class Views:
         keys = [{"request_id": {"S": request_id}} for request_id in found]
         for start in range(0, len(keys), _GET_BATCH):
             for row in self._get(keys[start : start + _GET_BATCH]):
-                counted = int(row.get("counted", {"N": "0"})["N"])
-                found[row["request_id"]["S"]] = Cursor(int(row["version"]["N"]), _status(row), counted)
+                read = Row(row, "request_id")
+                counted = read.number("counted") if "counted" in row else 0
+                status = _status(row)
+                found[read.text("request_id")] = Cursor(read.number("version"), status, counted)
         return found
 
     def overwrite(self, puts: Sequence[Put]) -> None:
@@ -217,7 +219,10 @@ class _Expression:
 
 
 def _status(row: Mapping[str, Any]) -> Status | None:
-    return Status(row["status"]["S"]) if "status" in row else None
+    try:
+        return Status(row["status"]["S"]) if "status" in row else None
+    except (KeyError, ValueError) as exc:
+        raise Undecodable("no such status", field="status", request_id=row["request_id"]["S"]) from exc
 
 
 def _behind(operation: str, failed: Sequence[tuple[Put | Once | Add, Any]]) -> Behind:

@@ -124,7 +124,9 @@ def test_a_tuple_counts_as_the_list_it_is_written_as() -> None:
         require_shallow((((1,),),), 2)
 
 
-@pytest.mark.parametrize("text", ["1E+4301", "-1E-4301", "0E+999999999", "1E+999999999999", f"0.{'1' * 4300}", "1" * 4301])
+@pytest.mark.parametrize(
+    "text", ["1E+4301", "-1E-4301", "0E+999999999", "1E+999999999999", f"0.{'1' * 4300}", "1" * 4301]
+)
 def test_digits_are_limited_where_a_limit_is_given(text: str) -> None:
     with pytest.raises(InvalidJson):
         decode(text, digits=FRAME_DIGITS)
