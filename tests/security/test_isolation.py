@@ -205,9 +205,9 @@ def harm(scene: Scene, scopes: Sequence[str], attack: Sequence[Frame]) -> list[s
     told += _differences(before, scene.belongings())
     _go_on(house, victim)
     shown = [text for to, text in house.sockets.posted if to == SOCKET]
-    return told + [
-        f"shown: {text}" for text in shown if MARKER in text or victim.user_id in text or victim.socket in text
-    ]
+    # Request ids are echoed to whoever names them; within a tenant an explanation names the sockets that watch.
+    theirs = (MARKER, victim.user_id, *([victim.socket] if victim.tenant_id != "acme" else []))
+    return told + [f"shown: {text}" for text in shown if any(word in text for word in theirs)]
 
 
 def _differences(before: tuple[list[str], Any], after: tuple[list[str], Any]) -> list[str]:

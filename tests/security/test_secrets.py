@@ -8,7 +8,7 @@ from unittest.mock import patch
 from adapters.event_store import EventStore
 from domain import exact_json
 from domain.errors import StreamerError, Unavailable
-from handlers import authorize, bootstrap, disconnect, issue_ticket, message
+from handlers import authorize, bootstrap, credentials, disconnect, issue_ticket, message
 from tests.handlers.tokens import KEY, forged, signed
 from tests.security.fuzz import valid_frames
 from tests.security.house import House
@@ -166,5 +166,5 @@ def _printing(before: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_a_function_that_prints_what_it_is_shown_is_caught() -> None:
-    with patch.object(authorize, "identify", _printing(authorize.identify)):
+    with patch.object(authorize, "identify", _printing(credentials.identify)):
         assert Run().leaks() != []
