@@ -12,6 +12,7 @@ ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 ON_THE_STACK := tests/stack tests/local
 NOT_EVERY_DAY := $(ON_THE_STACK) tests/machines
 PREFIX ?= streamer
+ONLY ?=
 MINUTES ?= 3
 SEED ?=
 STACK ?= streamer-$(ENVIRONMENT)
@@ -22,7 +23,7 @@ GUIDED ?= --guided
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test fuzz audit test-stack test-dynamodb-local simulate mutants test-console test-browser soak throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
+.PHONY: help demo test fuzz audit test-stack test-dynamodb-local simulate mutants test-console test-browser soak bench throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -59,6 +60,9 @@ test-browser: test-console .venv/.browser ## Test the console in chromium, which
 
 soak: .venv/.dev ## Load and harm a stack of its own at random and judge it: make soak [MINUTES=3] [SEED=n].
 	@$(BIN)/python -m tests.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)")
+
+bench: .venv/.bench ## Measure what an event costs beside what others would use: make bench [ONLY=posts]; about ten minutes.
+	@$(BIN)/python -m bench $(ONLY)
 
 throughput: .venv/.dev ## Measure how fast no-op requests flow with 2 workers on a stack of its own, and what takes the time.
 	@$(BIN)/python -m bench.throughput
@@ -120,7 +124,7 @@ deploy-console: .venv/.demo ## Upload the console to a stack that was deployed w
 	@$(BIN)/python -m tools.publish_console "$(STACK)"
 
 requirements: .venv/.dev ## Choose the newest versions that fit together and pin them.
-	@for set in demo "" dev browser; do \
+	@for set in demo "" dev browser bench; do \
 	    name=requirements$${set:+-$$set}; \
 	    constraint=$$([[ $$set == demo ]] || echo "--constraint requirements-demo.txt"); \
 	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -161,6 +165,10 @@ install := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 
 .venv/.browser: requirements-browser.txt .venv/.dev
 	@$(call quietly,$(install) --only-binary=:all: --require-hashes --requirement requirements-browser.txt)
+	@touch $@
+
+.venv/.bench: requirements-bench.txt .venv/.dev
+	@$(call quietly,$(install) --only-binary=:all: --require-hashes --requirement requirements-bench.txt)
 	@touch $@
 
 install-chromium := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes \
