@@ -32,7 +32,9 @@ BENCHES: Final[Mapping[str, Callable[[], list[Row]]]] = {
 UNMEASURED: Final = (
     Row("end to end: submit to ack, p50", None, None, "ms", "ratio <= 1.5", "not measured yet"),
     Row("end to end: append to push, p50", None, None, "ms", "ratio <= 1.5", "not measured yet"),
-    Row("growth: cost of an event, 10^5 against 10^3 in the log", None, None, "us", "ratio <= 1.15", "not measured yet"),
+    Row(
+        "growth: cost of an event, 10^5 against 10^3 in the log", None, None, "us", "ratio <= 1.15", "not measured yet"
+    ),
     Row("growth: cost of a push and watcher, 1,000 against 1", None, None, "us", "ratio <= 1.15", "not measured yet"),
     Row("growth: cost of an event, 1,000 tenants against 1", None, None, "us", "ratio <= 1.15", "not measured yet"),
 )

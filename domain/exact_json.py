@@ -4,6 +4,7 @@ The standard library reads 0.1000000000000000000001 as a float and cannot write 
 (docs/decisions/0002).
 """
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -25,17 +26,7 @@ FRAME_DIGITS: Final = 4300
 def encode(value: Any, *, sort_keys: bool = False) -> str:
     """The shortest JSON text of a value; InvalidJson when it has none."""
     try:
-        text = str(
-            simplejson.dumps(
-                value,
-                separators=(",", ":"),
-                ensure_ascii=False,
-                use_decimal=True,
-                allow_nan=False,
-                default=_refuse,
-                sort_keys=sort_keys,
-            )
-        )
+        text = str(_ENCODERS[sort_keys].encode(value))
         text.encode()
     except UnicodeEncodeError as exc:
         raise InvalidJson("half of a surrogate pair") from exc
@@ -50,11 +41,11 @@ def decode(text: str | bytes, depth: int = MAX_DEPTH, digits: int | None = None)
     InvalidJson also when it is nested deeper, or a number has more digits when it is written out.
     """
     try:
-        number = Decimal if digits is None else partial(_short, digits)
-        value = simplejson.loads(text, parse_float=number, parse_constant=_refuse_constant)
+        value = (_DECODER if digits is None else _decoder(partial(_short, digits))).decode(text)
     except (JSONDecodeError, UnicodeDecodeError, ValueError, InvalidOperation, RecursionError) as exc:
         raise InvalidJson(str(exc)) from exc
-    require_shallow(value, depth)
+    if _brackets(text) > depth:  # else it cannot be that deep
+        require_shallow(value, depth)
     if (b"\\ud" in text.lower()) if isinstance(text, bytes) else ("\\ud" in text.lower()):
         encode(value)  # an escaped half of a surrogate pair is valid JSON, but no text that can be stored or sent
     return value
@@ -76,11 +67,19 @@ def require_shallow(value: Any, depth: int) -> None:
     raise InvalidJson(f"nested deeper than {depth}")
 
 
+def _brackets(text: str | bytes) -> int:
+    return text.count(b"{") + text.count(b"[") if isinstance(text, bytes) else text.count("{") + text.count("[")
+
+
 def _short(digits: int, text: str) -> Decimal:
     number = Decimal(text)
     if len(text) > digits or abs(number.adjusted()) > digits:
         raise ValueError(f"a number has at most {digits} digits")
     return number
+
+
+def _decoder(number: Callable[[str], Decimal]) -> Any:
+    return simplejson.JSONDecoder(parse_float=number, parse_constant=_refuse_constant)
 
 
 def _refuse(value: object) -> NoReturn:
@@ -89,3 +88,18 @@ def _refuse(value: object) -> NoReturn:
 
 def _refuse_constant(name: str) -> Decimal:
     raise ValueError(f"{name} is not a JSON number")
+
+
+# Made once: simplejson's functions make theirs anew for each call, which takes longer than reading a small event.
+_DECODER: Final[Any] = _decoder(Decimal)
+_ENCODERS: Final = {
+    sort_keys: simplejson.JSONEncoder(
+        separators=(",", ":"),
+        ensure_ascii=False,
+        use_decimal=True,
+        allow_nan=False,
+        default=_refuse,
+        sort_keys=sort_keys,
+    )
+    for sort_keys in (False, True)
+}

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
-from typing import Final, NamedTuple, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from domain.commands import (
     AcknowledgeCancel,
@@ -123,50 +123,52 @@ def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
     status = _NEXT[state.status, type(event)]
     # Nobody goes on after a final event: its checkpoint is kept no longer.
     checkpoint = None if status in FINAL else state.checkpoint
-    state = replace(state, status=status, updated_at=at, checkpoint=checkpoint)
+    return replace(state, **{"status": status, "updated_at": at, "checkpoint": checkpoint, **_changes(event, at)})
+
+
+def _changes(event: Event, at: datetime) -> dict[str, Any]:
+    """What an event changes in the state, besides its status and when it was last changed."""
     match event:
         case RequestSubmitted():
-            return replace(
-                state,
-                action=event.action,
-                digest=event.digest,
-                priority=event.priority,
-                max_attempts=event.max_attempts,
-                submitted_at=at,
-                due_at=event.due_at,
-                expires_at=event.expires_at,
-                ends_by=event.ends_by,
-            )
+            return {
+                "action": event.action,
+                "digest": event.digest,
+                "priority": event.priority,
+                "max_attempts": event.max_attempts,
+                "submitted_at": at,
+                "due_at": event.due_at,
+                "expires_at": event.expires_at,
+                "ends_by": event.ends_by,
+            }
         case AttemptStarted():
-            return replace(
-                state,
-                attempt=event.attempt,
-                worker_id=event.worker_id,
-                lease_until=event.lease_until,
-                started_at=at,
-                percent=0.0,
-                message=None,
-                details=None,
-                outputs=0,
-                error=None,
-            )
+            return {
+                "attempt": event.attempt,
+                "worker_id": event.worker_id,
+                "lease_until": event.lease_until,
+                "started_at": at,
+                "percent": 0.0,
+                "message": None,
+                "details": None,
+                "outputs": 0,
+                "error": None,
+            }
         case ProgressReported():
-            told = replace(state, percent=event.percent, message=event.message, details=event.details)
-            return told if event.checkpoint is None else replace(told, checkpoint=event.checkpoint)
+            told: dict[str, Any] = {"percent": event.percent, "message": event.message, "details": event.details}
+            return told if event.checkpoint is None else {**told, "checkpoint": event.checkpoint}
         case OutputAppended():
-            return replace(state, outputs=event.index + 1)
+            return {"outputs": event.index + 1}
         case LeaseRenewed():
-            return replace(state, lease_until=event.lease_until)
+            return {"lease_until": event.lease_until}
         case RequestCompleted():
-            return replace(state, percent=100.0)
+            return {"percent": 100.0}
         case AttemptFailed():
-            return replace(state, error=event.error, due_at=event.retry_at)
+            return {"error": event.error, "due_at": event.retry_at}
         case RequestFailed():
-            return replace(state, error=event.error)
+            return {"error": event.error}
         case CancelRequested():
-            return replace(state, cancel_requested=True, cancel_by=event.by, cancel_reason=event.reason)
+            return {"cancel_requested": True, "cancel_by": event.by, "cancel_reason": event.reason}
         case _:
-            return state
+            return {}
 
 
 def fold(events: Iterable[tuple[Event, datetime]], state: RequestState = INITIAL) -> RequestState:
