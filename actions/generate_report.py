@@ -19,7 +19,8 @@ from actions.report_html import Report, page
 from actions.report_period import COUNTS, Period, counted_as, counts_in, totals_of
 from domain.exact_json import decode, encode
 from domain.identity import TENANT_READ
-from domain.instant import Instant, from_text
+from domain.instant import from_text
+from domain.instant_field import Instant
 
 LONGEST: Final = timedelta(days=31)
 NEWEST_ENTRIES: Final = 50

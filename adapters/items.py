@@ -13,7 +13,6 @@ Item = Mapping[str, Mapping[str, Any]]
 Value = str | int | bytes | bool | None
 TOO_MANY_DIGITS: Final = 10**38
 T = TypeVar("T")
-_KINDS: Final[Mapping[str, type]] = {"S": str, "N": str, "B": bytes, "BOOL": bool}
 
 
 def to_item(attributes: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
@@ -46,12 +45,14 @@ def _from_value(name: str, value: Mapping[str, Any]) -> Value:
     # Compared by hand: a pattern of each kind takes several times as long, and this is read for every field of a row.
     if len(value) == 1:
         ((kind, data),) = value.items()
-        if type(data) is _KINDS.get(kind):
-            if kind != "N":
-                return data
-            number = str(data)
-            if number.removeprefix("-").isdecimal():
-                return int(number)
+        if (
+            (kind == "S" and isinstance(data, str))
+            or (kind == "B" and isinstance(data, bytes))
+            or (kind == "BOOL" and isinstance(data, bool))
+        ):
+            return data
+        if kind == "N" and isinstance(data, str) and data.removeprefix("-").isdecimal():
+            return int(data)
     raise Undecodable("unknown attribute type", field=name)
 
 

@@ -24,6 +24,7 @@ from adapters.stream_records import event_of
 from bench.rebuild import log
 from bench.results import Row
 from domain.instant import from_text
+from domain.recorded import RecordedEvent
 from domain.request import evolve
 from domain.state import INITIAL, RequestState
 
@@ -35,12 +36,14 @@ Record = dict[str, Any]
 def records(lives: int) -> list[list[Record]]:
     """The stream records of so many requests, as they come out of Lambda's JSON."""
     clock = Clock()
-    made = [[_record(to_row(event)) for event in log(number, clock)] for number in range(lives)]
+    made = [[record_of(event) for event in log(number, clock)] for number in range(lives)]
     told: list[list[Record]] = json.loads(json.dumps(made))
     return told
 
 
-def _record(row: dict[str, dict[str, Any]]) -> Record:
+def record_of(event: RecordedEvent) -> Record:
+    """The stream record of an event's append."""
+    row = to_row(event)
     image = {
         name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value for name, value in row.items()
     }

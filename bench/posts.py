@@ -1,9 +1,6 @@
 """What a post to a socket costs: our own lines against one boto3 call each in 32 threads, on a loopback sink.
 
-    python -m bench.posts [CONNECTIONS] [ROUNDS]
-
-The sink is another process, so its work does not count. A line for each way: posts, seconds, CPU seconds of the posting
-process, posts a CPU second, and the most memory that the process has used until then.
+The sink is another process, so its work does not count, and each way has a process of its own. The ways take turns.
 """
 
 import asyncio
@@ -11,12 +8,15 @@ import json
 import multiprocessing
 import os
 import resource
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Final
+from unittest.mock import patch
+
+from bench.results import Row
+from local.environment import clean
 
 FRAME: Final = json.dumps({"type": "event", "data": "x" * 600})
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 08:24:41 GMT\r\nContent-Length: 0\r\n\r\n"
@@ -79,38 +79,44 @@ def boto3_calls(url: str, names: list[str], rounds: int) -> None:
             list(pool.map(lambda name: sockets.post(name, FRAME), names))
 
 
-def _measure(way: Callable[[str, list[str], int], None], url: str, connections: int, rounds: int) -> None:
+def _measure(
+    way: Callable[[str, list[str], int], None], url: str, connections: int, rounds: int, told: Connection
+) -> None:
+    """Tell posts a CPU second, and the most memory in MB that the process has used."""
     names = [f"L0SM9cOFvHc{n:04}=" for n in range(connections)]
     way(url, names, 1)  # imports, connects
-    start, cpu = time.perf_counter(), time.process_time()
+    cpu = time.process_time()
     way(url, names, rounds)
-    took, used = time.perf_counter() - start, time.process_time() - cpu
-    posts = connections * rounds
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"{way.__name__:12} {posts:7} posts {took:7.2f} s {used:7.2f} CPU s "
-        f"{posts / used:8.0f} posts/CPU s {memory:6.0f} MB",
-        flush=True,
-    )
+    used = time.process_time() - cpu
+    told.send((connections * rounds / used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
-def main(connections: int = 1000, rounds: int = 10) -> None:
-    """Measure both."""
-    os.environ |= {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "eu-west-1"}
+def measured(connections: int, rounds: int) -> dict[str, tuple[float, float]]:
+    """Posts a CPU second and memory of both ways."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     sink = context.Process(target=_serve, args=(there,), daemon=True)
     sink.start()
     url = f"http://127.0.0.1:{here.recv()}/live"
+    figures: dict[str, tuple[float, float]] = {}
     try:
         for way in (own_lines, boto3_calls):
-            one = context.Process(target=_measure, args=(way, url, connections, rounds))
-            one.start()
+            one = context.Process(target=_measure, args=(way, url, connections, rounds, there))
+            with patch.dict(os.environ, clean(), clear=True):
+                one.start()
+            figures[way.__name__] = here.recv()
             one.join()
     finally:
         sink.terminate()
         sink.join()
+    return figures
 
 
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+def rows() -> list[Row]:
+    """One frame to each of 1,000 connections."""
+    figures = measured(1000, 10)
+    (ours, memory), (theirs, of_peer) = figures["own_lines"], figures["boto3_calls"]
+    return [
+        Row("posts to 1,000 connections", ours, theirs, "posts/CPU s", "ratio >= 6"),
+        Row("memory of posting to 1,000 connections", memory, of_peer, "MB", "ours <= 150"),
+    ]

@@ -1,18 +1,18 @@
 """What an update costs the Python client: one request's pushes over one socket, as fast as they come.
 
-    python -m bench.updates [UPDATES]
-
-The server is another process. Printed: updates, seconds, CPU seconds of the client's process, updates a CPU second.
+The server is another process. The peer is a bare `websockets` loop that decodes each frame with json.
 """
 
 import asyncio
 import json
 import multiprocessing
-import sys
 import time
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from bench.results import Row
+
+ROUNDS: Final = 3
 AT: Final = "2026-11-22T08:24:41.120Z"
 
 
@@ -56,32 +56,49 @@ def _serve(told: Connection, count: int) -> None:
     asyncio.run(run())
 
 
-async def _follow(url: str) -> tuple[int, float, float]:
+async def _follow(url: str) -> tuple[int, float]:
+    """Our client: how many updates it told of, each once and in order, and CPU seconds."""
     from client import StreamerClient  # noqa: PLC0415 - not in the server's process
 
     async with StreamerClient(url, token="bench") as client:  # noqa: S106 - nobody looks at it
         handle = await client.submit("delay")
-        start, cpu = time.perf_counter(), time.process_time()
+        cpu = time.process_time()
         seen = [update.version async for update in handle]
-        took, used = time.perf_counter() - start, time.process_time() - cpu
-    if seen != list(range(1, len(seen) + 1)):
-        raise SystemExit("versions are missing")
-    return len(seen), took, used
+        used = time.process_time() - cpu
+    assert seen == list(range(1, len(seen) + 1))
+    return len(seen), used
 
 
-def main(count: int = 20_000) -> None:
-    """Measure."""
+async def _loop(url: str) -> tuple[int, float]:
+    """The bare loop: how many frames it decoded until the completion, and CPU seconds."""
+    from websockets.asyncio.client import connect  # noqa: PLC0415 - not in the server's process
+
+    async with connect(url, compression=None) as socket:
+        await socket.send(json.dumps({"type": "submit", "id": "1", "action": "delay"}))
+        await socket.recv()
+        cpu, seen = time.process_time(), 0
+        async for text in socket:
+            seen += 1
+            if json.loads(text)["state"]["status"] == "COMPLETED":
+                break
+        return seen, time.process_time() - cpu
+
+
+def rows(count: int = 10_000) -> list[Row]:
+    """Microseconds of CPU an update."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     server = context.Process(target=_serve, args=(there, count), daemon=True)
     server.start()
     try:
-        seen, took, used = asyncio.run(_follow(f"ws://127.0.0.1:{here.recv()}/"))
-        print(f"{seen} updates {took:.2f} s {used:.2f} CPU s {seen / used:.0f} updates/CPU s")
+        url = f"ws://127.0.0.1:{here.recv()}/"
+        spent: dict[str, list[float]] = {"ours": [], "peer": []}
+        for _ in range(ROUNDS):
+            for name, way in (("ours", _follow), ("peer", _loop)):
+                seen, used = asyncio.run(way(url))
+                assert seen == count
+                spent[name].append(1e6 * used / seen)
     finally:
         server.terminate()
         server.join()
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    return [Row("an update in the client", min(spent["ours"]), min(spent["peer"]), "CPU us", "ratio <= 3")]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from domain import validity
-from domain.instant import Instant
+from domain.instant_field import Instant
 from domain.state import Status
 
 MAX_BATCH: Final = 25

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.errors import Undecodable
-from domain.instant import Instant
+from domain.instant_field import Instant
 
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Data = Mapping[str, Any]

@@ -41,12 +41,13 @@ def decode(text: str | bytes, depth: int = MAX_DEPTH, digits: int | None = None)
     InvalidJson also when it is nested deeper, or a number has more digits when it is written out.
     """
     try:
+        text = text.decode() if isinstance(text, bytes) else text
         value = (_DECODER if digits is None else _decoder(partial(_short, digits))).decode(text)
     except (JSONDecodeError, UnicodeDecodeError, ValueError, InvalidOperation, RecursionError) as exc:
         raise InvalidJson(str(exc)) from exc
-    if _brackets(text) > depth:  # else it cannot be that deep
+    if text.count("{") + text.count("[") > depth:  # else it cannot be that deep
         require_shallow(value, depth)
-    if (b"\\ud" in text.lower()) if isinstance(text, bytes) else ("\\ud" in text.lower()):
+    if "\\ud" in text.lower():
         encode(value)  # an escaped half of a surrogate pair is valid JSON, but no text that can be stored or sent
     return value
 
@@ -65,10 +66,6 @@ def require_shallow(value: Any, depth: int) -> None:
         if not level:
             return
     raise InvalidJson(f"nested deeper than {depth}")
-
-
-def _brackets(text: str | bytes) -> int:
-    return text.count(b"{") + text.count(b"[") if isinstance(text, bytes) else text.count("{") + text.count("[")
 
 
 def _short(digits: int, text: str) -> Decimal:

@@ -5,9 +5,7 @@ text order is time order.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
-
-from pydantic import AfterValidator, AwareDatetime, PlainSerializer
+from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -54,6 +52,3 @@ def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return moment
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(to_instant), PlainSerializer(to_text)]

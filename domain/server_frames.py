@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain import exact_json
 from domain.errors import ErrorCode
-from domain.instant import Instant
+from domain.instant_field import Instant
 from domain.state import Status
 
 

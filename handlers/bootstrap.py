@@ -11,34 +11,32 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from actions.registry import Registry
-from adapters import aws
-from adapters.broadcast import Broadcast
 from adapters.clock import Clock
-from adapters.connection_store import ConnectionStore
-from adapters.event_store import EventStore
-from adapters.objects import Objects
-from adapters.patrol import Patrol
-from adapters.quarantine import Quarantine
-from adapters.rates import LocalRates, SharedRates
-from adapters.reconciler import Reconciler
-from adapters.request_queue import RequestQueue
-from adapters.request_view import RequestView
-from adapters.subscription_store import SubscriptionStore
-from adapters.tenant_room import TenantRoom
-from adapters.tenant_slots import TenantSlots
-from adapters.tenant_views import TenantViews
 from adapters.threads import Threads
-from adapters.ticket_store import TicketStore
-from adapters.view_projector import ViewProjector
-from adapters.views import Views
-from adapters.websocket import Sockets
-from adapters.work_tokens import WorkTokens
 from handlers.settings import settings
-from projections.intents import View
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from actions.registry import Registry
+    from adapters.broadcast import Broadcast
+    from adapters.connection_store import ConnectionStore
+    from adapters.event_store import EventStore
+    from adapters.objects import Objects
+    from adapters.patrol import Patrol
+    from adapters.quarantine import Quarantine
+    from adapters.rates import LocalRates, SharedRates
+    from adapters.request_queue import RequestQueue
+    from adapters.request_view import RequestView
+    from adapters.subscription_store import SubscriptionStore
+    from adapters.tenant_room import TenantRoom
+    from adapters.tenant_slots import TenantSlots
+    from adapters.tenant_views import TenantViews
+    from adapters.ticket_store import TicketStore
+    from adapters.view_projector import ViewProjector
+    from adapters.views import Views
+    from adapters.websocket import Sockets
+    from adapters.work_tokens import WorkTokens
 
 CLOCK = Clock()
 THREADS = Threads()
@@ -58,36 +56,49 @@ def operations() -> Metrics:
 
 @cache
 def _dynamodb() -> "DynamoDBClient":
+    from adapters import aws
+
     return aws.dynamodb()
 
 
 @cache
-def events() -> EventStore:
+def events() -> "EventStore":
     """The log."""
+    from adapters.event_store import EventStore
+
     return EventStore(_dynamodb(), settings().events_table)
 
 
 @cache
-def connections() -> ConnectionStore:
+def connections() -> "ConnectionStore":
     """The open sockets' rows."""
+    from adapters.connection_store import ConnectionStore
+
     return ConnectionStore(_dynamodb(), settings().connections_table)
 
 
 @cache
-def subscriptions() -> SubscriptionStore:
+def subscriptions() -> "SubscriptionStore":
     """Who watches what."""
+    from adapters.subscription_store import SubscriptionStore
+
     return SubscriptionStore(_dynamodb(), settings().subscriptions_table)
 
 
 @cache
-def tickets() -> TicketStore:
+def tickets() -> "TicketStore":
     """The connect tickets."""
+    from adapters.ticket_store import TicketStore
+
     return TicketStore(_dynamodb(), settings().tickets_table)
 
 
 @cache
-def views() -> Views:
+def views() -> "Views":
     """The view tables, to write."""
+    from adapters.views import Views
+    from projections.intents import View
+
     here = settings()
     tables = {
         View.REQUESTS: here.requests_table,
@@ -98,102 +109,139 @@ def views() -> Views:
 
 
 @cache
-def request_view() -> RequestView:
+def request_view() -> "RequestView":
     """The requests view, to read."""
+    from adapters.request_view import RequestView
+
     return RequestView(_dynamodb(), settings().requests_table, settings().queue_shards)
 
 
-def tenant_views(tenant_id: str) -> TenantViews:
+def tenant_views(tenant_id: str) -> "TenantViews":
     """A tenant's audit and metrics, to read."""
+    from adapters.tenant_views import TenantViews
+
     return TenantViews(_dynamodb(), settings().audit_table, settings().metrics_table, tenant_id)
 
 
 @cache
-def own_rates() -> LocalRates:
+def own_rates() -> "LocalRates":
     """What each connection has used up of its rate, as far as this process saw."""
+    from adapters.rates import LocalRates
+
     return LocalRates()
 
 
 @cache
-def shared_rates() -> SharedRates:
+def shared_rates() -> "SharedRates":
     """What connections and tenants have used up of their rates."""
+    from adapters.rates import SharedRates
+
     return SharedRates(_dynamodb(), settings().limits_table)
 
 
 @cache
-def queued() -> TenantRoom:
+def queued() -> "TenantRoom":
     """How many requests of each tenant wait for a worker."""
+    from adapters.tenant_room import TenantRoom
+
     return TenantRoom(lambda tenant_id: tenant_views(tenant_id).gauges().get("queued", 0), CLOCK)
 
 
 @cache
-def connected() -> TenantRoom:
+def connected() -> "TenantRoom":
     """How many connections of each tenant are open."""
+    from adapters.tenant_room import TenantRoom
+
     return TenantRoom(lambda tenant_id: tenant_views(tenant_id).gauges().get("connections", 0), CLOCK)
 
 
 @cache
-def objects() -> Objects:
+def objects() -> "Objects":
     """The bucket."""
+    from adapters import aws
+    from adapters.objects import Objects
+
     return Objects(aws.s3(), settings().payload_bucket)
 
 
 @cache
-def projector() -> ViewProjector:
+def projector() -> "ViewProjector":
     """What keeps the requests, audit and metrics views."""
+    from adapters.view_projector import ViewProjector
+
     return ViewProjector(events(), views(), work_tokens(), quarantine(), CLOCK, settings().queue_shards)
 
 
 @cache
-def patrol() -> Patrol:
+def patrol() -> "Patrol":
     """What finds requests whose views are behind."""
+    from adapters.patrol import Patrol
+    from adapters.reconciler import Reconciler
+
     here = settings()
     reconciler = Reconciler(events(), views(), projector(), CLOCK)
     return Patrol(_dynamodb(), here.events_table, here.metrics_table, request_view().statuses, reconciler)
 
 
 @cache
-def quarantine() -> Quarantine:
+def quarantine() -> "Quarantine":
     """Where unreadable stream records go."""
+    from adapters import aws
+    from adapters.objects import Objects
+    from adapters.quarantine import Quarantine
+
     return Quarantine(Objects(aws.s3(), settings().failures_bucket))
 
 
 @cache
-def queue() -> RequestQueue:
+def queue() -> "RequestQueue":
     """The requests."""
+    from adapters.request_queue import RequestQueue
+
     retention = timedelta(days=settings().retention_days)
     return RequestQueue(events(), request_view(), objects(), CLOCK, retention, slots())
 
 
 @cache
-def slots() -> TenantSlots | None:
+def slots() -> "TenantSlots | None":
     """The slots of tenants; None when a tenant may have as many requests running as it likes."""
+    from adapters.tenant_slots import TenantSlots
+
     limit = settings().tenant_concurrency
     return TenantSlots(_dynamodb(), settings().limits_table, settings().events_table, limit) if limit else None
 
 
 @cache
-def work_tokens() -> WorkTokens:
+def work_tokens() -> "WorkTokens":
     """The work queue."""
+    from adapters import aws
+    from adapters.work_tokens import WorkTokens
+
     return WorkTokens(aws.sqs(), settings().work_queue_url)
 
 
 @cache
-def sockets() -> Sockets:
+def sockets() -> "Sockets":
     """The open sockets."""
+    from adapters import aws
+    from adapters.websocket import Sockets
+
     return Sockets(aws.sockets(settings().management_endpoint))
 
 
 @cache
-def broadcast() -> Broadcast:
+def broadcast() -> "Broadcast":
     """The open sockets, for many posts at once."""
+    from adapters import aws
+    from adapters.broadcast import Broadcast
+
     return Broadcast(aws.signer(settings().management_endpoint), CLOCK)
 
 
 @cache
-def registry() -> Registry:
+def registry() -> "Registry":
     """The actions."""
-    from actions.catalog import catalog  # noqa: PLC0415 - only functions that run actions load them
+    from actions.catalog import catalog
 
     return catalog()
 

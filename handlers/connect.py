@@ -5,8 +5,9 @@ from typing import Any
 
 from domain.connection import opened
 from domain.errors import RateLimited, Rejected
-from handlers import bootstrap, limits
+from handlers import bootstrap
 from handlers.callers import identity_of
+from handlers.room import require_socket
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
@@ -17,7 +18,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noq
     try:
         identity = identity_of(event)
         identity.require_alive(now)
-        limits.require_socket(identity.tenant_id)
+        require_socket(identity.tenant_id)
     except RateLimited as exc:
         bootstrap.logger().warning("connect refused", extra={"reason": exc.told})
         return {"statusCode": 429}

@@ -13,17 +13,16 @@ for more than a row can take is empty for sure.
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapters.tenant_room import TenantRoom
 from domain import protocol
 from domain.errors import RateLimited, Unavailable
 from domain.protocol import AnyClientFrame
 from domain.rate import Rate
 from handlers import bootstrap
+from handlers.room import PAUSE, is_full
 from handlers.settings import settings
 
 # One consistent read each at most, or the removal of a row: less than the write that would count them.
 LIGHT: Final = (protocol.Ping, protocol.Get, protocol.Unsubscribe)
-PAUSE: Final = timedelta(seconds=1)  # where nobody can tell how long it takes
 _THROTTLED: Final = frozenset({"ThrottlingException", "ProvisionedThroughputExceededException"})
 
 
@@ -41,15 +40,8 @@ def admit(frame: AnyClientFrame, tenant_id: str, connection_id: str, now: dateti
 def require_room(tenant_id: str) -> None:
     """RateLimited when as many requests of the tenant wait as may."""
     most = settings().tenant_queue_depth
-    if most and _is_full(bootstrap.queued(), tenant_id, most, _submits()):
+    if most and is_full(bootstrap.queued(), tenant_id, most, _submits()):
         raise RateLimited("too many of the tenant's requests wait already", limit="queue", retry_after=PAUSE, most=most)
-
-
-def require_socket(tenant_id: str) -> None:
-    """RateLimited when as many connections of the tenant are open as may."""
-    most = settings().tenant_connections
-    if most and _is_full(bootstrap.connected(), tenant_id, most, None):
-        raise RateLimited("too many of the tenant's connections are open", limit="connections", retry_after=PAUSE)
 
 
 def _submitted_by(frame: AnyClientFrame) -> int:
@@ -76,14 +68,6 @@ def _require(wait: timedelta, limit: str, rate: Rate) -> None:
     if wait:
         told = f"more than {rate.per_second} a second from this {limit}"
         raise RateLimited(told, limit=limit, retry_after=wait, per_second=rate.per_second, burst=rate.burst)
-
-
-def _is_full(room: TenantRoom, tenant_id: str, most: int, growth: Rate | None) -> bool:
-    try:
-        return room.is_full(tenant_id, most, growth)
-    except Unavailable as exc:
-        bootstrap.logger().warning("gauge not read", extra={"tenant_id": tenant_id, "error": str(exc)})
-        return False
 
 
 def _submits() -> Rate | None:

@@ -1,0 +1,73 @@
+"""What a cold start costs: each handler imported and its clients made in a fresh process, against boto3 and one client.
+
+Each process says how many CPU seconds it has used from its first instruction of ours on. Handlers and the peer take
+turns, so that what else the machine does meets all of them; the median of several is told.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from statistics import median
+from typing import Final
+
+from bench.results import Row
+from local.deploy import PROJECT
+from local.environment import clean
+from local.template import environment, resources
+
+ROUNDS: Final = 5
+BOTO3: Final = "import boto3; boto3.client('dynamodb')"
+# What each handler makes before its first call is answered.
+HANDLERS: Final[Mapping[str, str]] = {
+    "authorize": "from handlers import authorize; from handlers.credentials import _keys; _keys()",
+    "issue_ticket": "from handlers import issue_ticket, bootstrap; bootstrap.tickets()",
+    "connect": "from handlers import connect, bootstrap; bootstrap.connections()",
+    "disconnect": "from handlers import disconnect, bootstrap; bootstrap.connections(); bootstrap.subscriptions()",
+    "message": "from handlers import message, bootstrap; bootstrap.queue(); bootstrap.sockets(); bootstrap.registry()",
+    "work": "from handlers import work, bootstrap; bootstrap.queue(); bootstrap.work_tokens(); bootstrap.registry()",
+    "sweep": "from handlers import sweep, bootstrap; bootstrap.queue(); bootstrap.patrol()",
+    "notify_subscribers": "from handlers import notify_subscribers as n; n._fan_out()",
+    "project_views": "from handlers import project_views, bootstrap; bootstrap.projector()",
+}
+_TIMED: Final = "import time; start = time.process_time()\n{}\nprint(time.process_time() - start)"
+
+
+def cpu_seconds(code: str, variables: Mapping[str, str]) -> float:
+    """What lines of Python cost in a process of their own, from compiled files as a function's package has them."""
+    told = subprocess.run(  # noqa: S603 - our own lines
+        [sys.executable, "-c", _TIMED.format(code)],
+        cwd=PROJECT,
+        env=dict(variables),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(told.stdout)
+
+
+def rows() -> list[Row]:
+    """Milliseconds of CPU."""
+    names = {name: name for kind in ("S3::Bucket", "SQS::Queue") for name in resources(f"AWS::{kind}")}
+    tables = {name: name for name in resources("AWS::DynamoDB::Table")}
+    given = environment({"TokenIssuer": "bench", **names, **tables})
+    given |= {"MANAGEMENT_ENDPOINT": "http://127.0.0.1:9", "TOKEN_SECRET": "arn:aws:secretsmanager:r:1:secret:s"}
+    variables = clean(**given)
+    ways = {"boto3": BOTO3, **HANDLERS}
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for name, code in ways.items():
+        cpu_seconds(code, variables)  # compiles
+        spent[name].clear()
+    for _ in range(ROUNDS):
+        for name, code in ways.items():
+            spent[name].append(1000 * cpu_seconds(code, variables))
+    peer = median(spent["boto3"])
+    return [
+        Row(
+            f"cold start of {name}",
+            median(spent[name]),
+            peer,
+            "CPU ms",
+            "ratio <= 0.333" if name == "authorize" else "ratio <= 1.3",
+        )
+        for name in HANDLERS
+    ]
