@@ -7,12 +7,12 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 from unittest.mock import patch
 
 from bench.results import Row
@@ -21,6 +21,7 @@ from local.environment import clean
 FRAME: Final = json.dumps({"type": "event", "data": "x" * 600})
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 08:24:41 GMT\r\nContent-Length: 0\r\n\r\n"
 THREADS: Final = 32
+PATIENCE_S: Final = 120.0
 
 
 class _Sink(asyncio.Protocol):
@@ -88,7 +89,13 @@ def _measure(
     cpu = time.process_time()
     way(url, names, rounds)
     used = time.process_time() - cpu
-    told.send((connections * rounds / used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    told.send((connections * rounds / used, _peak_mb()))
+
+
+def _peak_mb() -> float:
+    """The most memory that this process has used; getrusage also counts what its parent had."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def measured(connections: int, rounds: int) -> dict[str, tuple[float, float]]:
@@ -97,19 +104,26 @@ def measured(connections: int, rounds: int) -> dict[str, tuple[float, float]]:
     here, there = context.Pipe()
     sink = context.Process(target=_serve, args=(there,), daemon=True)
     sink.start()
-    url = f"http://127.0.0.1:{here.recv()}/live"
+    url = f"http://127.0.0.1:{_told(here)}/live"
     figures: dict[str, tuple[float, float]] = {}
     try:
         for way in (own_lines, boto3_calls):
             one = context.Process(target=_measure, args=(way, url, connections, rounds, there))
             with patch.dict(os.environ, clean(), clear=True):
                 one.start()
-            figures[way.__name__] = here.recv()
+            figures[way.__name__] = _told(here)
             one.join()
     finally:
         sink.terminate()
         sink.join()
     return figures
+
+
+def _told(here: Connection) -> Any:
+    """What a process tells; an error when it says nothing, for it may have died."""
+    if not here.poll(PATIENCE_S):
+        raise RuntimeError("a process of the bench says nothing")
+    return here.recv()
 
 
 def rows() -> list[Row]:

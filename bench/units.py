@@ -1,8 +1,8 @@
 """What a request's life costs DynamoDB: units of ours against the pattern of the original, on DynamoDB Local.
 
 A life is submitted, started, ten times progress, completed, with one watcher; 13 events. Ours is what the appends, the
-views, the watcher's subscription and the fan-out's look-ups consume, delivered one record or 100 at a time. Index writes
-are in it. What a claim reads on top is in docs/performance.md.
+views, the watcher's subscription and the fan-out's look-ups consume, delivered one record or 100 at a time. Writes
+of indexes are in it. What a claim reads on top is in docs/performance.md.
 
 DynamoDB Local miscounts transactions (docs/capacity.md), so each write of one is carried out by itself and counted
 twice, as AWS bills it, with the writes to the indexes that follow from it.

@@ -13,6 +13,7 @@ from typing import Any, Final
 from bench.results import Row
 
 ROUNDS: Final = 3
+PATIENCE_S: Final = 120.0
 AT: Final = "2026-11-22T08:24:41.120Z"
 
 
@@ -84,6 +85,13 @@ async def _loop(url: str) -> tuple[int, float]:
         return seen, time.process_time() - cpu
 
 
+def _told(here: Connection) -> Any:
+    """What a process tells; an error when it says nothing, for it may have died."""
+    if not here.poll(PATIENCE_S):
+        raise RuntimeError("a process of the bench says nothing")
+    return here.recv()
+
+
 def rows(count: int = 10_000) -> list[Row]:
     """Microseconds of CPU an update."""
     context = multiprocessing.get_context("spawn")
@@ -91,7 +99,7 @@ def rows(count: int = 10_000) -> list[Row]:
     server = context.Process(target=_serve, args=(there, count), daemon=True)
     server.start()
     try:
-        url = f"ws://127.0.0.1:{here.recv()}/"
+        url = f"ws://127.0.0.1:{_told(here)}/"
         spent: dict[str, list[float]] = {"ours": [], "peer": []}
         for _ in range(ROUNDS):
             for name, way in (("ours", _follow), ("peer", _loop)):
