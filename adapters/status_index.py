@@ -85,6 +85,8 @@ def _listed(item: Any) -> Listed:
     row = Row(item, "request_id")
     turn = row.read("turn", lambda: _turn(row)) if "turn" in item else None
     ends_by = row.number("ends_by") if "ends_by" in item else None
+    for name in {"expires_at", "ends_by"} & item.keys():
+        row.time_to_live(name)
     return Listed(row.text("request_id"), row.text("queue_key"), row.number("expires_at"), turn, ends_by)
 
 

@@ -102,7 +102,7 @@ def _identity(claims: Mapping[str, Any]) -> Identity:
         raise Unauthorized
     try:
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
-    except (ValueError, OverflowError) as exc:
+    except (ValueError, OverflowError, OSError) as exc:
         raise Unauthorized from exc
     return Identity(
         tenant_id=claims["tenant_id"],
