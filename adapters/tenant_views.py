@@ -110,10 +110,13 @@ class TenantViews:
 
 
 def summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """What rows of counts come to together."""
+    """What rows of counts come to together; Undecodable when one of them is no number."""
     total: Counter[str] = Counter()
     for row in rows:
-        total.update({name: count for name, count in row.items() if name not in _KEYS})
+        counts = {name: count for name, count in row.items() if name not in _KEYS}
+        if odd := next((name for name, count in counts.items() if type(count) is not int), None):
+            raise Undecodable("no number", field=odd, scope=row.get("scope"))
+        total.update(counts)
     return dict(total)
 
 
