@@ -11,7 +11,7 @@ def test_counts_of_the_same_name_add_up() -> None:
     assert summed(rows) == {"submitted": 3, "queued_change": -1}
 
 
-@pytest.mark.parametrize("count", ["1", None, True, b"1"])
+@pytest.mark.parametrize("count", ["1", None, True, b"x"])
 def test_a_count_that_is_no_number_is_named(count: object) -> None:
     with pytest.raises(Undecodable) as caught:
         summed([{"scope": "acme", "minute": "m", "submitted": count}])
