@@ -10,7 +10,8 @@ PACKAGES := domain projections adapters handlers actions
 PYTEST_ARGS ?=
 ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 ON_THE_STACK := tests/stack tests/local
-NOT_EVERY_DAY := $(ON_THE_STACK) tests/machines
+THOROUGH := tests/projectors tests/security
+NOT_EVERY_DAY := $(ON_THE_STACK) $(THOROUGH) tests/machines
 PREFIX ?= streamer
 ONLY ?=
 MINUTES ?= 3
@@ -23,7 +24,7 @@ GUIDED ?= --guided
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test fuzz audit test-stack test-dynamodb-local simulate mutants test-console test-browser soak bench throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
+.PHONY: help demo test fuzz audit test-thorough test-stack test-dynamodb-local simulate mutants test-console test-browser soak bench throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -42,6 +43,9 @@ status: .venv/.demo ## Say whether the stack on this machine is up.
 
 test: .venv/.dev ## Run the whole test suite.
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-thorough: .venv/.dev ## Run the longer tests: readers of streams with a crash at every call, isolation and fuzzing.
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(THOROUGH)
 
 test-stack: .venv/.dev ## Run the tests that need the stack on this machine, and the stores' contracts on its emulator.
 	@$(BIN)/python -m pytest --backends=ministack $(PYTEST_ARGS) $(ON_THE_STACK) tests/contracts
