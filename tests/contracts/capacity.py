@@ -21,7 +21,7 @@ from domain.subscription import subscription
 from local import dynamodb_local
 from local.aws import session
 from local.template import PROJECT
-from tests.contracts.asking import SHARDS, Asking, views_of
+from tests.contracts.asking import Asking, views_of
 from tests.contracts.backends import Backend, at
 from tests.contracts.measured import Consumed, measured
 from tests.kit.clock import FakeClock
@@ -58,9 +58,11 @@ class Measuring:
         """The parts over a backend's tables."""
         assert backend.tables is not None
         tables, clock, unused = backend.tables, FakeClock(), Quarantine(None)  # type: ignore[arg-type] # nothing is unreadable here
-        projector = ViewProjector(backend.events, views_of(tables), NoTokens(), unused, clock, SHARDS)
+        projector = ViewProjector(backend.events, views_of(tables), NoTokens(), unused, clock, shards=1)
         streams = session().client("dynamodbstreams", endpoint_url=endpoint_url)
-        return cls(backend, Asking(tables, clock, "acme"), projector, StreamReader(streams, tables.names["Events"]))
+        return cls(
+            backend, Asking(tables, clock, "acme", shards=1), projector, StreamReader(streams, tables.names["Events"])
+        )
 
     def cost(self, name: str, act: Callable[[], object]) -> Row:
         """What an operation consumes."""
@@ -84,11 +86,11 @@ def requests(of: Measuring) -> Iterator[Row]:
     queue = of.asking.queue
     yield of.cost("append a submission", of.asking.ask)
     yield of.cost("project a submission: row, counts and audit entry", of.project)
-    for _ in range(29):
+    for _ in range(19):
         of.asking.ask()
     of.project()
-    yield of.cost("claim the best of 30", lambda: queue.claim(None, "w", LEASE))
-    first = queue.list_by_tenant("acme", 30, None, None).rows[-1]
+    yield of.cost("claim the best of 20", lambda: queue.claim(None, "w", LEASE))
+    first = queue.list_by_tenant("acme", 20, None, None).rows[-1]
     running = queue.get(first.request_id)
     of.project()
     yield of.cost("append a progress event", lambda: of.progress(running, 1))

@@ -14,7 +14,17 @@ from client.errors import ConnectionLost, ConnectRefused
 from domain.errors import StreamerError, Unavailable
 from domain.identity import TENANT_READ, Identity
 from domain.instant import to_text
-from handlers import authorize, bootstrap, connect, disconnect, message, notify_subscribers, project_views, sweep
+from handlers import (
+    authorize,
+    bootstrap,
+    connect,
+    disconnect,
+    figures,
+    message,
+    notify_subscribers,
+    project_views,
+    sweep,
+)
 from handlers import work as work_handler
 from local.template import environment, resources
 from tests.kit.tables import environment_of
@@ -122,6 +132,7 @@ class World:
             patch.object(bootstrap, "broadcast", lambda: self.broadcast),
             patch.object(bootstrap, "logger", lambda: self.witness.log),
             patch.object(bootstrap, "operations", _Unmeasured),
+            patch.object(figures, "count", lambda *_: None),
             patch.object(work, "running", [self._acts]),
             patch.object(
                 Backoff, "wait", lambda _, longest: self.machine.sleep(self.rng.uniform(0, longest.total_seconds()))
