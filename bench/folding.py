@@ -30,7 +30,7 @@ from domain.state import INITIAL, RequestState
 
 LIVES: Final = 80
 ROUNDS: Final = 7
-SLOW: Final = "the peers read in compiled code; ours is Python that checks each field (docs/performance.md)"
+SLOW: Final = "every field of every row is checked, in Python (docs/performance.md)"
 Record = dict[str, Any]
 
 
