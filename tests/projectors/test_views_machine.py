@@ -23,7 +23,6 @@ from hypothesis.stateful import (
 
 from adapters.views import Views
 from domain.errors import Rejected
-from handlers import bootstrap
 from projections.intents import Add, Once, Put
 from tests.kit.calls import nth, overtaken_by, refused, watched
 from tests.kit.requests import Whose
@@ -55,7 +54,7 @@ class Delivering(RuleBasedStateMachine):
         super().__init__()
         self._open = ExitStack()
         self.world = self._open.enter_context(a_world())
-        self._open.enter_context(patch.object(bootstrap, "Views", self.views))
+        self._open.enter_context(patch("adapters.views.Views", self.views))
         self.ids: list[str] = []
         self.newest: dict[str, Record] = {}
         self.waiting: list[Record] = []

@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from domain.errors import Rejected
-from handlers import bootstrap
 from projections.cursor import NOWHERE, Cursor
 from tests.kit.calls import Crash, crash_after, crash_before, nth, refused, watched
 from tests.kit.requests import Whose
@@ -95,6 +94,6 @@ class Forgetful(Unguarded):
 def test_the_comparison_catches_views_without_a_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild, "PAUSE", timedelta(0))
     monkeypatch.setattr(parity, "ROUNDS", 1)
-    with a_world() as world, patch.object(bootstrap, "Views", Forgetful):
+    with a_world() as world, patch("adapters.views.Views", Forgetful):
         live(world, random.Random(1))
         assert any(line.startswith(("metrics", "gauges")) for line in differences(world, tmp_path))
