@@ -93,7 +93,7 @@ tables: .venv/.demo ## Make all tables on an emulator: make tables ENDPOINT=http
 	@[[ -n "$(ENDPOINT)" ]] || { echo "Which DynamoDB? make tables ENDPOINT=http://127.0.0.1:8000" >&2; exit 1; }
 	@$(BIN)/python -m local.tables "$(ENDPOINT)" --prefix "$(PREFIX)"
 
-check: .venv/.dev lint types ## Format, lint, types, layers, template, spelling, all tests that need no stack, coverage.
+check: .venv/.dev lint types ## Format, lint, types, layers, template, spelling, the quick tests with coverage.
 	@$(BIN)/python -m pytest $(addprefix --ignore=,$(NOT_EVERY_DAY)) --backends=memory,moto,simulated $(PYTEST_ARGS) --cov
 
 lint: .venv/.dev ## Check format, lint, layers, template and spelling.
