@@ -5,12 +5,15 @@ the SDK sends it again, the second try fails on what the first one wrote; Dynamo
 id tells our own write from another writer's.
 """
 
-import base64
-from collections.abc import Iterator, Mapping
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from botocore.exceptions import ClientError
+from msgspec import ValidationError, convert
+from msgspec.structs import asdict
 
 from adapters.aws import (
     CONDITION_FAILED,
@@ -21,21 +24,19 @@ from adapters.aws import (
     translated,
 )
 from adapters.backoff import Backoff
-from adapters.items import from_item, to_item
+from adapters.items import to_item
 from domain.errors import Conflict, NotFound, PayloadTooLarge, TenantFull, Unavailable, Undecodable
 from domain.events import SCHEMA
 from domain.instant import epoch_seconds, from_text, to_text
-from domain.recorded import Head, RecordedEvent
+from domain.recorded import NO_HASH, Head, RecordedEvent
 from domain.validity import KINDS, MAX_VERSION, checked, require_whole
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 LARGEST_EVENT: Final = 384 * 1024  # bytes: a row of DynamoDB has at most 400 KB, names and envelope among them
-_KINDS = {name: field.type for name, field in RecordedEvent.__dataclass_fields__.items()}
 _TRIES: Final = 8
 _BACKOFF: Final = Backoff()
-_HASHES = frozenset({"prev_hash", "hash"})
 
 
 class EventStore:
@@ -197,37 +198,63 @@ def conflict(event: RecordedEvent, found: str | None, table: str) -> Conflict:
 
 def to_row(event: RecordedEvent) -> dict[str, dict[str, Any]]:
     """The event as a row; hashes are kept as bytes, half the size of their text."""
-    fields: dict[str, Any] = {name: getattr(event, name) for name in _KINDS}
+    fields: dict[str, Any] = asdict(event)
     fields |= {name: bytes.fromhex(fields[name]) or None for name in _HASHES}
     return to_item({**fields, "expires_at": epoch_seconds(event.snapshot().expires_at)})
 
 
 def from_row(row: Mapping[str, Any]) -> RecordedEvent:
     """The event that a row holds; Undecodable when a field is missing or of another kind."""
-    values = from_item(row)
-    values |= {name: _hex(values.get(name, b"")) for name in _HASHES}
-    for name, kind in _KINDS.items():
-        if type(values.get(name)) is not kind:
-            reason = f"{name} is of another kind" if name in values else f"no {name}"
-            raise Undecodable(reason, field=name, request_id=values.get("request_id"))
-    if not 1 <= values["schema"] <= SCHEMA:
-        raise Undecodable("unknown schema", field="schema", schema=values["schema"], request_id=values["request_id"])
-    try:
-        from_text(values["at"])
-    except ValueError as exc:
-        raise Undecodable("at is no instant", field="at", request_id=values["request_id"]) from exc
-    return RecordedEvent(**{name: values[name] for name in _KINDS})
+    return _event_of(row, bytes.hex)
 
 
 def from_image(image: Mapping[str, Any]) -> RecordedEvent:
     """The event that a stream record's image holds, where bytes are written as base64."""
-    return from_row(
-        {
-            name: {"B": base64.b64decode(value["B"], validate=True)} if isinstance(value.get("B"), str) else value
-            for name, value in image.items()
-        }
-    )
+    return _event_of(image, _hex_of_base64)
 
 
-def _hex(value: Any) -> str | None:
-    return value.hex() if isinstance(value, bytes) else None
+def _event_of(row: Mapping[str, Any], as_hex: Callable[[Any], str]) -> RecordedEvent:
+    # Every record passes here, so the kinds of all fields are checked by one conversion.
+    try:
+        name, place, id_, kind, schema, at, tenant, user, correlation, causation, data, state = _ALL_BUT_HASHES(row)
+        fields = (
+            *(name["S"], place["N"], id_["S"], kind["S"], schema["N"], at["S"], tenant["S"], user["S"]),
+            *(correlation["S"], causation["S"], data["S"], state["S"]),
+            as_hex(row["prev_hash"]["B"]) if "prev_hash" in row else NO_HASH,
+            as_hex(row["hash"]["B"]) if "hash" in row else NO_HASH,
+        )
+        event = convert(fields, RecordedEvent, strict=False)  # not strict: numbers are text in a row
+        from_text(event.at)
+    except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as exc:
+        raise Undecodable(**_fault(row), request_id=row.get("request_id", {}).get("S")) from exc
+    if not 1 <= event.schema <= SCHEMA:
+        raise Undecodable("unknown schema", field="schema", schema=event.schema, request_id=event.request_id)
+    return event
+
+
+def _hex_of_base64(text: str) -> str:
+    return a2b_base64(text, strict_mode=True).hex()
+
+
+def _fault(row: Mapping[str, Any]) -> dict[str, str]:
+    """Which field of a row is at fault, and why."""
+    for name, kind in _KINDS.items():
+        if name not in row and name not in _HASHES:
+            return {"reason": f"no {name}", "field": name}
+        if name in row and not _is(kind, row[name]):
+            return {"reason": f"{name} is of another kind", "field": name}
+    return {"reason": "at is no instant", "field": "at"}
+
+
+def _is(kind: str, value: Any) -> bool:
+    if not isinstance(value, Mapping) or kind not in value:
+        return False
+    return kind == "B" or (isinstance(value[kind], str) and (kind == "S" or value[kind].isdecimal()))
+
+
+_HASHES: Final = ("prev_hash", "hash")
+_KINDS: Final = {
+    name: "B" if name in _HASHES else "N" if kind is int else "S"
+    for name, kind in get_type_hints(RecordedEvent).items()
+}
+_ALL_BUT_HASHES: Final = itemgetter(*(name for name in _KINDS if name not in _HASHES))

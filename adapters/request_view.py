@@ -141,7 +141,7 @@ def _row(item: Any) -> RequestRow:
         tenant_id=row.text("tenant_id"),
         user_id=row.text("user_id"),
         version=row.number("version"),
-        state=row.read("state", lambda: RequestState.from_snapshot(row.json_object("state"))),
+        state=row.read("state", lambda: RequestState.of(row.text("state"))),
         connection_id=row.text_or_none("connection_id"),
     )
 

@@ -10,7 +10,7 @@ from adapters.items import from_item
 from domain.errors import InvalidValue, Undecodable
 from domain.instant import from_text, to_text
 from domain.recorded import RecordedEvent
-from domain.validity import LONGEST_REQUEST_ID, require_id, require_name
+from domain.validity import LONGEST_REQUEST_ID, is_id, is_name, require_id, require_name
 from projections.presence import CLOSED, OPENED, SUBSCRIBED, UNSUBSCRIBED, Change
 
 Record = Mapping[str, Any]
@@ -49,9 +49,10 @@ def event_of(record: Record) -> RecordedEvent:
             raise Undecodable("the log was changed", change=record["eventName"])
         event = from_image(record["dynamodb"]["NewImage"])
         # What leads somewhere: no topic and no key could be made of anything else.
-        require_id("request_id", event.request_id, LONGEST_REQUEST_ID)
-        require_name("tenant_id", event.tenant_id)
-        require_name("user_id", event.user_id)
+        if not (is_name(event.tenant_id) and is_name(event.user_id) and is_id(event.request_id, LONGEST_REQUEST_ID)):
+            require_name("tenant_id", event.tenant_id)
+            require_name("user_id", event.user_id)
+            require_id("request_id", event.request_id, LONGEST_REQUEST_ID)
     except InvalidValue as exc:
         raise Undecodable(exc.reason, **exc.context) from exc
     except (KeyError, AttributeError, TypeError, ValueError) as exc:

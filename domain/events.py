@@ -5,22 +5,42 @@ changed once released: a new shape is a new schema version with an upcaster in `
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from msgspec import Meta, Struct, convert
+from msgspec.structs import asdict, force_setattr
 
-from domain.errors import Undecodable
-from domain.instant_field import Instant
+from domain import exact_json
+from domain.errors import InvalidJson, Undecodable
+from domain.instant import to_instant, to_text
 
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
 Data = Mapping[str, Any]
 
 
-class Event(BaseModel):
+class Failure(Struct, frozen=True):
+    """Why an attempt or a request failed; the message is for its user."""
+
+    code: str
+    message: str = ""
+
+    def shown(self) -> dict[str, str]:
+        """The failure, ready for JSON."""
+        return asdict(self)
+
+
+class Event(Struct, frozen=True, kw_only=True):
     """A fact about one request; its type's name is its name on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     private: ClassVar[frozenset[str]] = frozenset()  # fields that no client is shown
+    instants: ClassVar[tuple[str, ...]] = ()  # fields that are instants
+
+    def __post_init__(self) -> None:
+        for name in self.instants:
+            if (moment := getattr(self, name)) is not None:
+                force_setattr(self, name, to_instant(moment))
 
     @property
     def type(self) -> str:
@@ -29,20 +49,24 @@ class Event(BaseModel):
 
     def data(self) -> dict[str, Any]:
         """The fields that have a value, ready for JSON."""
-        return {name: value for name, value in self.model_dump(mode="python").items() if value is not None}
+        fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return {name: _plain(value) for name, value in fields if value is not None}
 
 
-class Failure(BaseModel):
-    """Why an attempt or a request failed; the message is for its user."""
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return to_text(value)
+        case Failure():
+            return value.shown()
+        case _:
+            return value
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    code: str
-    message: str = ""
 
-
-class RequestSubmitted(Event):
+class RequestSubmitted(Event, frozen=True, kw_only=True):
     """A user asked for work: runnable from `due_at` on, to be done before `ends_by`, and kept until `expires_at`."""
 
+    instants: ClassVar[tuple[str, ...]] = ("due_at", "expires_at", "ends_by")
     action: str
     payload: Any = None
     payload_ref: str | None = None
@@ -58,15 +82,16 @@ class RequestSubmitted(Event):
     metadata: dict[str, str] | None = None
 
 
-class AttemptStarted(Event):
+class AttemptStarted(Event, frozen=True, kw_only=True):
     """A worker took the request; only commands with this attempt's number count from now on."""
 
+    instants: ClassVar[tuple[str, ...]] = ("lease_until",)
     attempt: int
     worker_id: str
     lease_until: Instant
 
 
-class ProgressReported(Event):
+class ProgressReported(Event, frozen=True, kw_only=True):
     """How far the attempt is; percent never falls within an attempt. The next attempt goes on from the checkpoint."""
 
     private: ClassVar[frozenset[str]] = frozenset({"checkpoint"})
@@ -76,48 +101,50 @@ class ProgressReported(Event):
     checkpoint: Any = None
 
 
-class OutputAppended(Event):
+class OutputAppended(Event, frozen=True, kw_only=True):
     """A part of the result, or a log line, in order; the index starts at 0 in each attempt."""
 
     index: int
     chunk: Any = None
 
 
-class LeaseRenewed(Event):
+class LeaseRenewed(Event, frozen=True, kw_only=True):
     """The worker is alive; nobody else may start the request before `lease_until`."""
 
+    instants: ClassVar[tuple[str, ...]] = ("lease_until",)
     lease_until: Instant
 
 
-class RequestCompleted(Event):
+class RequestCompleted(Event, frozen=True, kw_only=True):
     """The work is done; a large result is behind `result_ref`. Final."""
 
     result: Any = None
     result_ref: str | None = None
 
 
-class AttemptFailed(Event):
+class AttemptFailed(Event, frozen=True, kw_only=True):
     """This attempt failed, another one is due at `retry_at`."""
 
+    instants: ClassVar[tuple[str, ...]] = ("retry_at",)
     attempt: int
     error: Failure
     retry_at: Instant
 
 
-class RequestFailed(Event):
+class RequestFailed(Event, frozen=True, kw_only=True):
     """No attempt is left, or none would help. Final."""
 
     error: Failure
 
 
-class CancelRequested(Event):
+class CancelRequested(Event, frozen=True, kw_only=True):
     """Somebody asked a running request to stop; its worker decides when."""
 
     by: str
     reason: str | None = None
 
 
-class RequestCancelled(Event):
+class RequestCancelled(Event, frozen=True, kw_only=True):
     """The request was stopped before it completed. Final."""
 
     by: str
@@ -145,14 +172,26 @@ SCHEMA: Final = 1
 SCHEMAS: Final[Mapping[tuple[str, int], Callable[[Data], Data]]] = {}
 
 
-def event_of(type_name: str, schema: int, data: Data) -> Event:
-    """The event that stored data stands for, brought up to today's schema; Undecodable when no code can read it."""
-    if type_name not in EVENTS or not 1 <= schema <= SCHEMA:
-        raise Undecodable(field="schema" if type_name in EVENTS else "type", type=type_name, schema=schema)
+_READERS: Final = {name: exact_json.reader(event) for name, event in EVENTS.items()}
+
+
+def event_of(type_name: str, schema: int, data: str) -> Event:
+    """The event that stored data (JSON) stands for, at today's schema; Undecodable when no code can read it."""
+    try:
+        if schema != SCHEMA:
+            return _upcast(type_name, schema, exact_json.decode(data))
+        exact_json.require_shallow_text(data)
+        return _READERS[type_name](data)
+    except KeyError as exc:
+        raise Undecodable(field="type", type=type_name, schema=schema) from exc
+    except (InvalidJson, *exact_json.UNREADABLE) as exc:
+        raise Undecodable(str(exc), field="data", type=type_name, schema=schema) from exc
+
+
+def _upcast(type_name: str, schema: int, data: Data) -> Event:
+    if not 1 <= schema <= SCHEMA:
+        raise Undecodable(field="schema", type=type_name, schema=schema)
     for version in range(schema, SCHEMA):
         upcast = SCHEMAS.get((type_name, version))
         data = upcast(data) if upcast else data
-    try:
-        return EVENTS[type_name].model_validate(data)
-    except ValidationError as exc:
-        raise Undecodable(str(exc), field="data", type=type_name, schema=schema) from exc
+    return convert(data, EVENTS[type_name])

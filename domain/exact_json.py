@@ -1,16 +1,17 @@
 """JSON that keeps what it was given: integers of any size, decimals digit by digit, no NaN or Infinity.
 
-The standard library reads 0.1000000000000000000001 as a float and cannot write a Decimal; simplejson does both
-(docs/decisions/0002).
+The standard library reads 0.1000000000000000000001 as a float and cannot write a Decimal. msgspec reads it digit by
+digit, several times as fast as simplejson, which writes it and refuses NaN (docs/decisions/0002, 0049).
 """
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import simplejson
-from simplejson.scanner import JSONDecodeError
+from msgspec import DecodeError
+from msgspec.json import Decoder
 
 from domain.errors import InvalidJson
 
@@ -21,6 +22,8 @@ MAX_DEPTH: Final = 64
 
 # What comes in has numbers of so many digits at most, written out: of 1E+999999999 nobody could make an integer.
 FRAME_DIGITS: Final = 4300
+UNREADABLE: Final = (DecodeError, ValueError, InvalidOperation, RecursionError)
+T = TypeVar("T")
 
 
 def encode(value: Any, *, sort_keys: bool = False) -> str:
@@ -41,15 +44,30 @@ def decode(text: str | bytes, depth: int = MAX_DEPTH, digits: int | None = None)
     InvalidJson also when it is nested deeper, or a number has more digits when it is written out.
     """
     try:
-        text = text.decode() if isinstance(text, bytes) else text
         value = (_DECODER if digits is None else _decoder(partial(_short, digits))).decode(text)
-    except (JSONDecodeError, UnicodeDecodeError, ValueError, InvalidOperation, RecursionError) as exc:
-        raise InvalidJson(str(exc)) from exc
-    if text.count("{") + text.count("[") > depth:  # else it cannot be that deep
+    except UNREADABLE as exc:
+        raise InvalidJson(f"half of a surrogate pair, or {exc}" if "\\ud" in str(text).lower() else str(exc)) from exc
+    if _brackets(text) > depth:  # else it cannot be that deep
         require_shallow(value, depth)
-    if "\\ud" in text.lower():
-        encode(value)  # an escaped half of a surrogate pair is valid JSON, but no text that can be stored or sent
     return value
+
+
+def reader(kind: type[T]) -> Callable[[str], T]:
+    """What reads texts of one kind of value, fields and all. Its errors are UNREADABLE; it does not limit the depth.
+
+    Numbers are exact in fields that may have any value; fields that nobody knows are passed over.
+    """
+    return Decoder(kind, float_hook=Decimal).decode
+
+
+def require_shallow_text(text: str) -> None:
+    """InvalidJson when the text of a value is nested deeper than can be read."""
+    if len(text) > 2 * MAX_DEPTH and _brackets(text) > MAX_DEPTH:  # else it cannot be that deep
+        decode(text)
+
+
+def _brackets(text: str | bytes) -> int:
+    return text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
 
 
 def require_shallow(value: Any, depth: int) -> None:
@@ -75,20 +93,16 @@ def _short(digits: int, text: str) -> Decimal:
     return number
 
 
-def _decoder(number: Callable[[str], Decimal]) -> Any:
-    return simplejson.JSONDecoder(parse_float=number, parse_constant=_refuse_constant)
+def _decoder(number: Callable[[str], Decimal]) -> Decoder[Any]:
+    return Decoder(float_hook=number)
 
 
 def _refuse(value: object) -> NoReturn:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _refuse_constant(name: str) -> Decimal:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-# Made once: simplejson's functions make theirs anew for each call, which takes longer than reading a small event.
-_DECODER: Final[Any] = _decoder(Decimal)
+# Made once: to make one takes longer than to read or write a small event.
+_DECODER: Final = _decoder(Decimal)
 _ENCODERS: Final = {
     sort_keys: simplejson.JSONEncoder(
         separators=(",", ":"),

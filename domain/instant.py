@@ -27,7 +27,8 @@ def to_text(instant: datetime) -> str:
 
 def from_text(text: str) -> datetime:
     """The instant that a text names; ValueError when it names none or has no time zone."""
-    return to_instant(datetime.fromisoformat(text))
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is UTC and moment.microsecond % 1000 == 0 else to_instant(moment)
 
 
 def epoch_seconds(instant: datetime) -> int:

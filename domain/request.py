@@ -12,10 +12,11 @@ comes back late has an old one and is rejected.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, NamedTuple, assert_never
+
+from msgspec.structs import replace
 
 from domain.commands import (
     AcknowledgeCancel,
@@ -118,12 +119,13 @@ def decide(command: Command, state: RequestState) -> list[Event]:
 
 def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
     """The state after one more event that happened at an instant; Undecodable when the table has no row for it."""
-    if (state.status, type(event)) not in _NEXT:
+    status = _NEXT.get((state.status, type(event)))
+    if status is None:
         raise Undecodable("no transition", status=state.status, event=event.type)
-    status = _NEXT[state.status, type(event)]
-    # Nobody goes on after a final event: its checkpoint is kept no longer.
-    checkpoint = None if status in FINAL else state.checkpoint
-    return replace(state, **{"status": status, "updated_at": at, "checkpoint": checkpoint, **_changes(event, at)})
+    changes = _changes(event, at)
+    if status in FINAL:
+        changes["checkpoint"] = None  # nobody goes on after a final event
+    return replace(state, status=status, updated_at=at, **changes)
 
 
 def _changes(event: Event, at: datetime) -> dict[str, Any]:
@@ -153,8 +155,10 @@ def _changes(event: Event, at: datetime) -> dict[str, Any]:
                 "error": None,
             }
         case ProgressReported():
-            told: dict[str, Any] = {"percent": event.percent, "message": event.message, "details": event.details}
-            return told if event.checkpoint is None else {**told, "checkpoint": event.checkpoint}
+            told = {"percent": event.percent, "message": event.message, "details": event.details}
+            if event.checkpoint is not None:
+                told["checkpoint"] = event.checkpoint
+            return told
         case OutputAppended():
             return {"outputs": event.index + 1}
         case LeaseRenewed():
@@ -261,7 +265,7 @@ def _running(command: WorkerCommand, state: RequestState) -> RequestState:
 def _decide_running(command: WorkerCommand, state: RequestState) -> list[Event]:
     match command:
         case ReportProgress():
-            percent = min(100.0, max(state.percent, round(command.percent, 1)))
+            percent = round(float(min(100, max(state.percent, command.percent))), 1)
             told = (percent, command.message, command.details or None)
             checkpoint = None if command.checkpoint == state.checkpoint else command.checkpoint
             if checkpoint is None and told == (state.percent, state.message, state.details):

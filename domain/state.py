@@ -1,13 +1,15 @@
 """What a decision needs to know of a request: the fold of its events, small enough to be stored with each of them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from domain.events import Failure
-from domain.instant import EPOCH, from_text, to_text
+from msgspec import Struct
+
+from domain import exact_json
+from domain.errors import InvalidJson
+from domain.events import Failure, Instant
+from domain.instant import EPOCH, to_text
 
 
 class Status(StrEnum):
@@ -24,8 +26,7 @@ class Status(StrEnum):
 FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
-@dataclass(frozen=True, slots=True)
-class RequestState:
+class RequestState(Struct, frozen=True):
     """A request after some version of its log; `status` is None before the first event."""
 
     status: Status | None = None
@@ -40,17 +41,17 @@ class RequestState:
     outputs: int = 0
     checkpoint: Any = None
     worker_id: str | None = None
-    lease_until: datetime = EPOCH
+    lease_until: Instant = EPOCH
     cancel_requested: bool = False
     cancel_by: str | None = None
     cancel_reason: str | None = None
     error: Failure | None = None
-    submitted_at: datetime = EPOCH
-    started_at: datetime = EPOCH
-    due_at: datetime = EPOCH
-    updated_at: datetime = EPOCH
-    expires_at: datetime = EPOCH
-    ends_by: datetime | None = None
+    submitted_at: Instant = EPOCH
+    started_at: Instant = EPOCH
+    due_at: Instant = EPOCH
+    updated_at: Instant = EPOCH
+    expires_at: Instant = EPOCH
+    ends_by: Instant | None = None
 
     def is_timed_out(self, now: datetime) -> bool:
         """Whether its time is over, if it was given one."""
@@ -73,26 +74,25 @@ class RequestState:
         }
 
     @classmethod
-    def from_snapshot(cls, snapshot: dict[str, Any]) -> "RequestState":
-        """The state that a snapshot stands for; fields of newer code are ignored."""
-        return cls(**{name: _FROM_JSON.get(name, _same)(value) for name, value in snapshot.items() if name in _FIELDS})
+    def of(cls, snapshot: str) -> "RequestState":
+        """The state that a snapshot's JSON stands for; fields of newer code are ignored. InvalidJson for any other."""
+        exact_json.require_shallow_text(snapshot)
+        try:
+            state = _READ(snapshot)
+        except exact_json.UNREADABLE as exc:
+            raise InvalidJson(str(exc)) from exc
+        for name in _INSTANTS:
+            if (moment := getattr(state, name)) is not None and moment.tzinfo is not UTC:
+                raise InvalidJson(f"{name}: an instant is kept in UTC")
+        return state
 
 
 INITIAL: Final = RequestState()
-_FIELDS: Final = tuple(field.name for field in fields(RequestState))
+_READ: Final = exact_json.reader(RequestState)
+_FIELDS: Final = RequestState.__struct_fields__
 _DEFAULTS: Final = {name: getattr(INITIAL, name) for name in _FIELDS}
+_INSTANTS: Final = (*(name for name in _FIELDS if isinstance(_DEFAULTS[name], datetime)), "ends_by")
 _PRIVATE: Final = frozenset({"digest", "worker_id", "lease_until", "checkpoint"})
-_FROM_JSON: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "status": Status,
-    "percent": float,
-    "error": Failure.model_validate,
-    "ends_by": from_text,
-    **{name: from_text for name in _FIELDS if isinstance(_DEFAULTS[name], datetime)},
-}
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _to_json(value: Any) -> Any:
@@ -100,7 +100,7 @@ def _to_json(value: Any) -> Any:
         case datetime():
             return to_text(value)
         case Failure():
-            return value.model_dump()
+            return value.shown()
         case Status():
             return value.value
         case _:

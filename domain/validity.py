@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime, timedelta
-from functools import partial, wraps
+from functools import lru_cache, partial, wraps
 from inspect import signature
 from math import isfinite
 from types import NoneType
@@ -51,9 +51,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@lru_cache(maxsize=1024)  # asked of every record, and there are few of them
 def is_name(value: str) -> bool:
     """Whether a tenant or a user may be called so."""
     return _NAME.fullmatch(value) is not None
+
+
+def is_id(value: str, longest: int = LONGEST_ID) -> bool:
+    """Whether text is an id: printable ASCII of 1 to so many characters."""
+    return 1 <= len(value) <= longest and value.isascii() and value.isprintable()
 
 
 def as_text(value: str, longest: int = LONGEST_TEXT) -> str:
@@ -72,8 +78,8 @@ def require_name(field: str, value: object) -> None:
 
 def require_id(field: str, value: object, longest: int = LONGEST_ID) -> None:
     """InvalidValue unless the value is printable ASCII of 1 to so many characters."""
-    fits = isinstance(value, str) and len(value) <= longest and _PRINTABLE.fullmatch(value)
-    _require(field, f"1-{longest} printable ASCII characters", bool(fits))
+    fits = isinstance(value, str) and is_id(value, longest)
+    _require(field, f"1-{longest} printable ASCII characters", fits)
 
 
 def require_text(field: str, value: object, longest: int = LONGEST_TEXT) -> None:

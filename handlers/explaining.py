@@ -84,7 +84,7 @@ def attempts(events: Iterable[RecordedEvent]) -> list[dict[str, Any]]:
             if recorded.type in _ENDS:
                 error = recorded.snapshot().error
                 told[-1] |= {"ended_at": recorded.at, "ended_as": recorded.type}
-                told[-1] |= {"error": error.model_dump()} if error else {}
+                told[-1] |= {"error": error.shown()} if error else {}
     return told
 
 

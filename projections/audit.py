@@ -80,9 +80,9 @@ def _detail(recorded: RecordedEvent, event: Event) -> dict[str, Any]:
         case AttemptStarted():
             told |= {"attempt": event.attempt, "worker_id": event.worker_id}
         case AttemptFailed():
-            told |= {"attempt": event.attempt, "error": event.error.model_dump()}
+            told |= {"attempt": event.attempt, "error": event.error.shown()}
         case RequestFailed():
-            told |= {"error": event.error.model_dump()}
+            told |= {"error": event.error.shown()}
         case CancelRequested() | RequestCancelled():
             told |= {"by": event.by, "reason": event.reason}
         case ProgressReported():

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any, Final
 from zlib import crc32
 
-from domain import exact_json
 from domain.events import RequestSubmitted
 from domain.instant import epoch_seconds, to_text
 from domain.recorded import RecordedEvent
@@ -51,7 +50,7 @@ def project(cursor: int, events: Sequence[RecordedEvent], shards: int) -> Put:
             "version": newest.version,
             **_counted(events),
             "status": state.status,
-            "state": exact_json.encode(state.snapshot()),
+            "state": newest.state,
             "status_shard": status_shard(state.status, shard_of(newest.request_id, shards)),
             "queue_key": queue_key(state),
             "queue_shard": turn.shard(shards) if turn else None,

@@ -8,7 +8,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -113,7 +112,7 @@ def reference() -> dict[str, str]:
         "server frames": "\n\n".join(server),
         "events": _table(
             ("event", "data", "means"),
-            ((f"`{name}`", _listed(event.model_fields), _doc(event)) for name, event in EVENTS.items()),
+            ((f"`{name}`", _listed(event.__struct_fields__), _doc(event)) for name, event in EVENTS.items()),
         ),
         "state": _listed(_state_fields()),
         "codes": ", ".join(f"`{code}`" for code in ErrorCode),
@@ -158,7 +157,7 @@ def _key(frame: type[BaseModel]) -> str:
     return frame.__name__
 
 
-def _doc(model: type[BaseModel]) -> str:
+def _doc(model: type) -> str:
     return " ".join((inspect.getdoc(model) or "").split())
 
 
@@ -286,7 +285,7 @@ def _default(field: Schema) -> str:
 
 def _state_fields() -> list[str]:
     unlike_any_default: Any = object()
-    values = dict.fromkeys((field.name for field in fields(RequestState)), unlike_any_default)
+    values = dict.fromkeys(RequestState.__struct_fields__, unlike_any_default)
     return list(RequestState(**values).public())
 
 

@@ -75,7 +75,7 @@ def test_every_read_of_the_log_is_consistent() -> None:
             store.get("r1", 1)
 
 
-FIELDS = sorted(set(RecordedEvent.__dataclass_fields__) - {"prev_hash", "hash"})
+FIELDS = sorted(set(RecordedEvent.__struct_fields__) - {"prev_hash", "hash"})
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -1,11 +1,11 @@
 """The log is append-only: a version is written once, a writer knows its own write again, and reads are whole."""
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.event_store import LARGEST_EVENT, EventStore, to_row
 from adapters.request_queue import RequestQueue

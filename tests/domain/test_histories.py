@@ -32,7 +32,7 @@ def schema_of(path: Path) -> int:
 def test_a_history_leads_to_the_state_it_led_to_then(path: Path) -> None:
     log, state = load(path)
     folded = fold((recorded.event(), from_text(recorded.at)) for recorded in log)
-    assert folded == RequestState.from_snapshot(state)
+    assert folded == RequestState.of(exact_json.encode(state))
     stored = exact_json.decode(exact_json.encode(folded.snapshot()))
     assert {name: stored[name] for name in state} == state
 

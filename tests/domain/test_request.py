@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from domain.commands import (
     AcknowledgeCancel,
@@ -79,7 +80,7 @@ def test_nothing_can_be_asked_of_a_request_that_is_not_there() -> None:
 
 
 def test_a_request_starts_when_it_is_due_and_not_before() -> None:
-    past = given(SUBMITTED.model_copy(update={"due_at": START + SECOND}))
+    past = given(structs.replace(SUBMITTED, due_at=START + SECOND))
     past.when(Start(now=START + SECOND - MS, worker_id="w", lease_until=LEASE)).then_rejected(NotRunnable, "not due")
     past.when(Start(now=START + SECOND, worker_id="w", lease_until=LEASE)).then(STARTED)
 

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from msgspec import structs
+
 from domain.commands import (
     AcknowledgeCancel,
     Cancel,
@@ -92,7 +94,7 @@ def test_an_action_may_say_when_to_try_again_even_at_once() -> None:
 
 
 def test_a_wait_that_makes_no_sense_is_brought_into_its_bounds() -> None:
-    lasting = SUBMITTED.model_copy(update={"expires_at": START + timedelta(days=30)})
+    lasting = structs.replace(SUBMITTED, expires_at=START + timedelta(days=30))
     for after, wait in ((timedelta(days=-1), timedelta(0)), (timedelta.max, LONGEST_WAIT)):
         fail = FailAttempt(now=START, attempt=1, error=ERROR, retryable=True, jitter=1, after=after)
         given(lasting, STARTED).when(fail).then(AttemptFailed(attempt=1, error=ERROR, retry_at=START + wait))
@@ -114,7 +116,7 @@ def test_an_attempt_that_no_retry_would_help_fails_the_request() -> None:
 
 
 def test_the_last_attempt_fails_the_request() -> None:
-    twice = SUBMITTED.model_copy(update={"max_attempts": 2})
+    twice = structs.replace(SUBMITTED, max_attempts=2)
     past = given(twice, STARTED, RETRIED, SECOND_ATTEMPT)
     past.when(FailAttempt(now=START, attempt=2, error=ERROR, retryable=True, jitter=0)).then(RequestFailed(error=ERROR))
     past.when(ExpireLease(now=LEASE, jitter=0)).then(RequestFailed(error=LOST))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from domain.commands import (
     AcknowledgeCancel,
@@ -56,7 +57,7 @@ def test_a_checkpoint_goes_along_with_the_progress_and_stays_until_there_is_a_ne
     assert given(SUBMITTED, STARTED, SAVED, ProgressReported(percent=50)).state.checkpoint == {"row": 4}
 
 
-@pytest.mark.parametrize("lost", [RETRIED, RETRIED.model_copy(update={"error": LOST})])
+@pytest.mark.parametrize("lost", [RETRIED, structs.replace(RETRIED, error=LOST)])
 def test_the_next_attempt_has_the_checkpoint_of_the_last_one_however_that_ended(lost: AttemptFailed) -> None:
     state = given(SUBMITTED, STARTED, SAVED, lost, SECOND_ATTEMPT).state
     assert (state.percent, state.checkpoint) == (0.0, {"row": 4})
@@ -80,7 +81,7 @@ def test_an_action_may_end_its_request_as_cancelled_though_nobody_asked() -> Non
     given(SUBMITTED, STARTED, RETRIED, SECOND_ATTEMPT).when(given_up).then_rejected(AttemptOver)
 
 
-TIMED = SUBMITTED.model_copy(update={"ends_by": START + 60 * SECOND})
+TIMED = structs.replace(SUBMITTED, ends_by=START + 60 * SECOND)
 OVER = START + 60 * SECOND
 
 

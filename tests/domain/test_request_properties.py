@@ -85,7 +85,7 @@ def test_the_fold_of_any_prefix_is_the_snapshot_stored_with_its_last_event(log: 
 
 @given(strategies.states)
 def test_a_snapshot_survives_the_trip_through_text(state: RequestState) -> None:
-    assert RequestState.from_snapshot(exact_json.decode(exact_json.encode(state.snapshot()))) == state
+    assert RequestState.of(exact_json.encode(state.snapshot())) == state
 
 
 @given(logs(min_size=4))

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any, Final
 
 import pytest
+from msgspec import structs
 
 from domain.commands import (
     AcknowledgeCancel,
@@ -46,7 +47,7 @@ END: Final = START + timedelta(days=7)
 ERROR: Final = Failure(code="RETRY", message="try again")
 
 SUBMITTED: Final = RequestSubmitted(action="echo", digest="d", due_at=START, max_attempts=2, expires_at=END)
-TIMED: Final = SUBMITTED.model_copy(update={"ends_by": START})
+TIMED: Final = structs.replace(SUBMITTED, ends_by=START)
 STARTED: Final = AttemptStarted(attempt=1, worker_id="w", lease_until=LEASE)
 RETRIED: Final = AttemptFailed(attempt=1, error=ERROR, retry_at=START)
 LAST: Final = AttemptStarted(attempt=2, worker_id="w", lease_until=LEASE)

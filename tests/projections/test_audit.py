@@ -1,7 +1,6 @@
 """The audit view: who did what, and never what was in it."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import timedelta
 from typing import Any, Final
 
@@ -142,4 +141,4 @@ def test_an_entry_is_kept_for_four_hundred_days() -> None:
 def test_an_event_has_no_fields_that_the_audit_has_not_thought_of() -> None:
     known = {"request_id", "version", "event_id", "type", "schema", "at", "tenant_id", "user_id", "correlation_id"}
     known |= {"causation_id", "data", "state", "prev_hash", "hash"}
-    assert {field.name for field in fields(RecordedEvent)} == known
+    assert set(RecordedEvent.__struct_fields__) == known

@@ -1,13 +1,13 @@
 """The requests view: one row a request, and its place in the queue."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.commands import Submit
 from domain.instant import epoch_seconds

@@ -10,6 +10,8 @@ from itertools import count
 from typing import Any, Final
 from unittest.mock import patch
 
+from msgspec import structs
+
 from adapters import (
     event_store,
     request_queue,
@@ -159,11 +161,11 @@ def _again(self: Any, update: Any) -> Heard:
 def _unfenced(command: Any, state: Any) -> Any:
     if state.is_final:
         raise AlreadyFinal(status=state.status)
-    return replace(state, attempt=command.attempt)
+    return structs.replace(state, attempt=command.attempt)
 
 
 def _early(command: Any, state: Any) -> Any:
-    return _REAL_START(command, replace(state, due_at=INITIAL.due_at))
+    return _REAL_START(command, structs.replace(state, due_at=INITIAL.due_at))
 
 
 _REAL_START: Final = request._start

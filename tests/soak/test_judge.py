@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from domain import exact_json
 from domain.recorded import RecordedEvent
@@ -43,7 +44,7 @@ def log(request_id: str, *told: Told) -> list[RecordedEvent]:
             state="{}",
             prev_hash=events[-1].hash if events else "",
         )
-        events.append(replace(unsealed, hash=unsealed.computed_hash()))
+        events.append(structs.replace(unsealed, hash=unsealed.computed_hash()))
     return events
 
 
@@ -90,7 +91,7 @@ BROKEN: Mapping[str, Callable[[Evidence], Evidence]] = {
     "the stream has 12 events, the log 13": lambda sound: replace(sound, order=sound.order[1:]),
     "the stream has 14 events, the log 13": lambda sound: replace(sound, order=[*sound.order, sound.order[0]]),
     "the hash chain breaks at version 2": lambda _: evidence(
-        [SOUND[1][0], replace(SOUND[1][1], user_id="eve"), SOUND[1][2]]
+        [SOUND[1][0], structs.replace(SOUND[1][1], user_id="eve"), SOUND[1][2]]
     ),
     "the hash chain breaks at version 3": lambda _: evidence(SOUND[0][:2] + SOUND[0][3:]),
     "ends in AttemptStarted": lambda _: evidence(log("open", SUBMITTED, started(1))),
