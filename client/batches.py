@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from msgspec import ValidationError, convert
 
 from client.errors import RequestRejected, UnreadableReply
 from client.questions import refusal
@@ -68,8 +68,7 @@ def answers(reply: Acks, batch: Sequence[Item]) -> list[Ack | RequestRejected]:
         raise UnreadableReply(f"{len(reply.items)} replies to {len(batch)} items")
     try:
         return [
-            refusal(Error.model_validate(item)) if item.get("type") == "error" else Ack.model_validate(item)
-            for item in reply.items
+            refusal(convert(item, Error)) if item.get("type") == "error" else convert(item, Ack) for item in reply.items
         ]
     except ValidationError as exc:
         raise UnreadableReply("a reply in a batch") from exc

@@ -72,7 +72,7 @@ class Session:
         at = self.asked.at
         then = {"at": at} if isinstance(at, datetime) else {"at_version": at}
         found = await self.client.get(self.asked.request, **then)
-        self.tell(found.model_dump(exclude_none=True), show.request(found.request_id, found.version, found.state))
+        self.tell(found.shown(), show.request(found.request_id, found.version, found.state))
         if found.result is not None and not self.asked.json:
             self.console.print(Text("result", style="bold"))
             show.result(self.console, found.result)
@@ -80,7 +80,7 @@ class Session:
     async def explain(self) -> None:
         """Print why a request is where it is."""
         found = await self.client.explain(self.asked.request)
-        self.tell(found.model_dump(exclude_none=True), show.explanation(found))
+        self.tell(found.shown(), show.explanation(found))
 
     async def list(self) -> None:
         """Print requests."""
@@ -93,12 +93,12 @@ class Session:
         """Ask a request to stop."""
         ack = await self.client.cancel(self.asked.request, self.asked.reason)
         shown = Text.assemble(f"{ack.request_id}  ", show.status(ack.status))
-        self.tell(ack.model_dump(exclude_none=True), shown)
+        self.tell(ack.shown(), shown)
 
     async def history(self) -> None:
         """Print a request's events."""
         events = await self.client.history(self.asked.request)
-        self.tell([event.model_dump() for event in events], show.history(events))
+        self.tell([event.shown() for event in events], show.history(events))
 
     async def metrics(self) -> None:
         """Print the tenant's counts."""

@@ -13,6 +13,8 @@ from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
+from msgspec import convert
+
 from client.backoff import Backoff
 from client.batches import Submission, answers, batches
 from client.connection import Connection, Settings
@@ -185,7 +187,7 @@ class StreamerClient:
         while following is not None:
             frame = {"type": "history", "request_id": request_id, "after": following, "limit": _PAGE}
             page = expect(await self._ask(frame), HistoryPage)
-            events.extend(EventShown.model_validate(event) for event in page.events)
+            events.extend(convert(event, EventShown) for event in page.events)
             following = page.next
         return events
 

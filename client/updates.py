@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
+from msgspec import ValidationError, convert
 
 from client.errors import UnreadableReply
 from domain.protocol import EventPush, EventShown, EventsPush, HistoryPage, Subscribed
@@ -65,9 +65,9 @@ def is_final(state: State | None) -> bool:
 def updates_of(frame: EventPush | EventsPush) -> tuple[Update, ...]:
     """The updates in a pushed frame, in its order; UnreadableReply when one does not fit the protocol."""
     try:
-        pushes = [frame] if isinstance(frame, EventPush) else [EventPush.model_validate(item) for item in frame.items]
+        pushes = [frame] if isinstance(frame, EventPush) else [convert(item, EventPush) for item in frame.items]
         return tuple(
-            _update(push.request_id, EventShown.model_validate(push.event), push.state, push.from_version, push.user_id)
+            _update(push.request_id, convert(push.event, EventShown), push.state, push.from_version, push.user_id)
             for push in pushes
         )
     except ValidationError as exc:
@@ -77,7 +77,7 @@ def updates_of(frame: EventPush | EventsPush) -> tuple[Update, ...]:
 def answer_of(frame: Subscribed | HistoryPage) -> Answer:
     """The answer in a `subscribed` or `history` frame; UnreadableReply when an event does not fit the protocol."""
     try:
-        events = [EventShown.model_validate(event) for event in frame.events]
+        events = [convert(event, EventShown) for event in frame.events]
     except ValidationError as exc:
         raise UnreadableReply(f"an event of `{frame.type}`", request_id=frame.request_id) from exc
     updates = tuple(

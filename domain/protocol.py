@@ -31,10 +31,13 @@ from domain.client_frames import (
 )
 from domain.errors import InvalidFrame, InvalidJson, PayloadTooLarge
 from domain.server_frames import (
+    FRAME_LIMIT,
+    FRAME_TARGET,
     Ack,
     Acks,
     ActionShown,
     ActionsPage,
+    AnyServerFrame,
     AuditPage,
     Error,
     EventPush,
@@ -50,6 +53,7 @@ from domain.server_frames import (
     ServerFrame,
     Subscribed,
     Unsubscribed,
+    server_frame,
 )
 
 __all__ = [
@@ -99,32 +103,9 @@ __all__ = [
     "server_frame",
 ]
 
-FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it (code 1009)
-FRAME_TARGET: Final = 32 * 1024  # bytes; API Gateway bills in steps of this
-
 _Readings = Get | Explain | History | List | Metrics | Audit | Actions | Ping
 AnyClientFrame = Submit | SubmitBatch | Subscribe | Unsubscribe | Cancel | _Readings
 _CLIENT_FRAME: Final[TypeAdapter[AnyClientFrame]] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
-
-AnyServerFrame = (
-    Ack
-    | Acks
-    | Response
-    | Subscribed
-    | Unsubscribed
-    | Request
-    | Explanation
-    | HistoryPage
-    | Requests
-    | MetricsPage
-    | AuditPage
-    | ActionsPage
-    | Pong
-    | EventPush
-    | EventsPush
-    | Error
-)
-_SERVER_FRAME: Final[TypeAdapter[AnyServerFrame]] = TypeAdapter(Annotated[AnyServerFrame, Field(discriminator="type")])
 
 
 def frame_object(text: str) -> dict[str, Any]:
@@ -144,14 +125,6 @@ def client_frame(frame: Mapping[str, Any]) -> AnyClientFrame:
     """The client frame that an object is; InvalidFrame names each field that is wrong, never its value."""
     try:
         return _CLIENT_FRAME.validate_python(frame)
-    except ValidationError as exc:
-        raise InvalidFrame(reasons(exc)) from exc
-
-
-def server_frame(text: str) -> AnyServerFrame:
-    """The server frame that a text is; InvalidFrame when it is of no known type."""
-    try:
-        return _SERVER_FRAME.validate_python(exact_json.decode(text))
     except ValidationError as exc:
         raise InvalidFrame(reasons(exc)) from exc
 

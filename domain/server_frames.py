@@ -1,65 +1,79 @@
 """What a client may get. Fields may be added: whoever reads a frame ignores those it does not know."""
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from msgspec import Struct, ValidationError
 
 from domain import exact_json
-from domain.errors import ErrorCode
-from domain.instant_field import Instant
+from domain.errors import ErrorCode, InvalidFrame, InvalidJson
+from domain.events import Instant
+from domain.instant import to_text
 from domain.state import Status
 
+FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it (code 1009)
+FRAME_TARGET: Final = 32 * 1024  # bytes; API Gateway bills in steps of this
 
-class ServerFrame(BaseModel):
-    """What every server frame may have: the id of the frame it answers."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-    id: str | None = None
-
-    def encode(self) -> str:
-        """The frame as JSON text, without the fields that have no value."""
-        return exact_json.encode(self.shown())
+class Shown(Struct, frozen=True, kw_only=True):
+    """What a client is shown of something."""
 
     def shown(self) -> dict[str, Any]:
-        """The frame as an object, likewise."""
-        return {name: value for name, value in self.model_dump().items() if value is not None}
+        """It as an object, without the fields that have no value."""
+        fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return {name: _plain(value) for name, value in fields if value is not None}
 
 
-class EventShown(BaseModel):
+class ServerFrame(Shown, frozen=True, kw_only=True, tag_field="type"):
+    """What every server frame may have: the id of the frame it answers."""
+
+    id: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The frame's name on the wire."""
+        return str(self.__struct_config__.tag)
+
+    def shown(self) -> dict[str, Any]:
+        """The frame as an object, without the fields that have no value."""
+        return {"type": self.type, **super().shown()}
+
+    def encode(self) -> str:
+        """The frame as JSON text, likewise."""
+        return exact_json.encode(self.shown())
+
+
+class EventShown(Shown, frozen=True, kw_only=True):
     """One event of a request as its watchers see it."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
     version: int
     type: str
     at: Instant
     data: dict[str, Any]
 
 
-class Ack(ServerFrame):
+class Ack(ServerFrame, frozen=True, kw_only=True, tag="ack"):
     """The request is taken in, or its cancel is."""
 
-    type: Literal["ack"] = "ack"
     request_id: str
     status: Status
     version: int
     duplicate: bool | None = None
 
 
-class Acks(ServerFrame):
+class Acks(ServerFrame, frozen=True, kw_only=True, tag="acks"):
     """The replies to the items of a batch, in their order: each an `ack` or an `error`."""
 
-    type: Literal["acks"] = "acks"
     items: list[dict[str, Any]]
 
 
-class Response(ServerFrame):
+class Response(ServerFrame, frozen=True, kw_only=True, tag="response"):
     """The answer of a synchronous action."""
 
-    type: Literal["response"] = "response"
     data: Any = None
 
 
-class Subscribed(ServerFrame):
+class Subscribed(ServerFrame, frozen=True, kw_only=True, tag="subscribed"):
     """Watching; what was asked for is in the frame, the rest comes live.
 
     Of a request: `events` is everything after the version asked for, and `version` where the log ends. Events that do
@@ -69,7 +83,6 @@ class Subscribed(ServerFrame):
     version and state. `at` is the instant to ask from the next time; with `more`, that is now.
     """
 
-    type: Literal["subscribed"] = "subscribed"
     request_id: str | None = None
     topic: str | None = None
     version: int = 0
@@ -80,16 +93,13 @@ class Subscribed(ServerFrame):
     more: bool | None = None
 
 
-class Unsubscribed(ServerFrame):
+class Unsubscribed(ServerFrame, frozen=True, kw_only=True, tag="unsubscribed"):
     """No longer watching."""
 
-    type: Literal["unsubscribed"] = "unsubscribed"
 
-
-class Request(ServerFrame):
+class Request(ServerFrame, frozen=True, kw_only=True, tag="request"):
     """A request's state at a version, with its result, or a link to a large one, once it is completed."""
 
-    type: Literal["request"] = "request"
     request_id: str
     version: int
     state: dict[str, Any]
@@ -97,7 +107,7 @@ class Request(ServerFrame):
     result_url: str | None = None
 
 
-class Explanation(ServerFrame):
+class Explanation(ServerFrame, frozen=True, kw_only=True, tag="explanation"):
     """Why a request is where it is, in one sentence and in its parts.
 
     `position` is how many are ahead of one that waits its turn, `attempts` what became of each, `watchers` who is told
@@ -105,7 +115,6 @@ class Explanation(ServerFrame):
     does.
     """
 
-    type: Literal["explanation"] = "explanation"
     request_id: str
     version: int
     why: str
@@ -118,13 +127,12 @@ class Explanation(ServerFrame):
     watchers: list[dict[str, Any]] = []
 
 
-class HistoryPage(ServerFrame):
+class HistoryPage(ServerFrame, frozen=True, kw_only=True, tag="history"):
     """Events of a request in order; `next` is what to ask `after` for more.
 
     `version` is where the log ends, and `state` the request's state there.
     """
 
-    type: Literal["history"] = "history"
     request_id: str
     events: list[dict[str, Any]]
     next: int | None = None
@@ -132,39 +140,35 @@ class HistoryPage(ServerFrame):
     state: dict[str, Any] | None = None
 
 
-class Requests(ServerFrame):
+class Requests(ServerFrame, frozen=True, kw_only=True, tag="requests"):
     """A page of requests."""
 
-    type: Literal["requests"] = "requests"
     items: list[dict[str, Any]]
     cursor: str | None = None
 
 
-class MetricsPage(ServerFrame):
+class MetricsPage(ServerFrame, frozen=True, kw_only=True, tag="metrics"):
     """Counts by the minute, hour or day, with the gauges at the end of each; their totals; and the gauges now.
 
     Quantiles (`wait_ms_p99`, …) are within `quantile_error` of the true ones.
     """
 
-    type: Literal["metrics"] = "metrics"
     rows: list[dict[str, Any]]
     totals: dict[str, Any]
     gauges: dict[str, int] | None = None
     quantile_error: float | None = None
 
 
-class AuditPage(ServerFrame):
+class AuditPage(ServerFrame, frozen=True, kw_only=True, tag="audit"):
     """A page of the audit trail."""
 
-    type: Literal["audit"] = "audit"
     items: list[dict[str, Any]]
     cursor: str | None = None
 
 
-class ActionShown(BaseModel):
+class ActionShown(Shown, frozen=True, kw_only=True):
     """An action that may be submitted; `input_schema` is the JSON schema of its payload."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
     name: str
     mode: Literal["sync", "async"]
     description: str = ""
@@ -172,27 +176,24 @@ class ActionShown(BaseModel):
     input_schema: dict[str, Any]
 
 
-class ActionsPage(ServerFrame):
+class ActionsPage(ServerFrame, frozen=True, kw_only=True, tag="actions"):
     """The actions that the caller may submit, by name."""
 
-    type: Literal["actions"] = "actions"
     items: list[ActionShown]
 
 
-class Pong(ServerFrame):
+class Pong(ServerFrame, frozen=True, kw_only=True, tag="pong"):
     """Alive."""
 
-    type: Literal["pong"] = "pong"
     at: Instant
 
 
-class EventPush(ServerFrame):
+class EventPush(ServerFrame, frozen=True, kw_only=True, tag="event"):
     """A request went from `from_version` to `version`; `event` is the newest one of that range.
 
     `user_id` tells whose request it is, and so to which topics it belongs.
     """
 
-    type: Literal["event"] = "event"
     request_id: str
     from_version: int
     version: int
@@ -201,19 +202,59 @@ class EventPush(ServerFrame):
     state: dict[str, Any]
 
 
-class EventsPush(ServerFrame):
+class EventsPush(ServerFrame, frozen=True, kw_only=True, tag="events"):
     """Several pushes in one frame, in order."""
 
-    type: Literal["events"] = "events"
     items: list[dict[str, Any]]
 
 
-class Error(ServerFrame):
+class Error(ServerFrame, frozen=True, kw_only=True, tag="error"):
     """A frame that was refused, and why."""
 
-    type: Literal["error"] = "error"
     request_id: str | None = None
     code: ErrorCode
     message: str
     details: dict[str, Any] | None = None
     retry_after_ms: int | None = None
+
+
+AnyServerFrame = (
+    Ack
+    | Acks
+    | Response
+    | Subscribed
+    | Unsubscribed
+    | Request
+    | Explanation
+    | HistoryPage
+    | Requests
+    | MetricsPage
+    | AuditPage
+    | ActionsPage
+    | Pong
+    | EventPush
+    | EventsPush
+    | Error
+)
+_READ: Final[Any] = exact_json.reader(AnyServerFrame)  # type: ignore[arg-type]
+
+
+def server_frame(text: str) -> AnyServerFrame:
+    """The server frame that a text is; InvalidJson when it is not JSON, InvalidFrame when it is of no known type."""
+    exact_json.require_shallow_text(text)
+    try:
+        return _READ(text)  # type: ignore[no-any-return]
+    except ValidationError as exc:
+        raise InvalidFrame(str(exc)) from exc
+    except exact_json.UNREADABLE as exc:
+        raise InvalidJson(str(exc)) from exc
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return to_text(value)
+        case list() if value and isinstance(value[0], Shown):
+            return [one.shown() for one in value]
+        case _:
+            return value

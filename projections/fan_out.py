@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from domain.events import LeaseRenewed, ProgressReported
-from domain.protocol import FRAME_TARGET, EventPush, EventsPush
 from domain.recorded import RecordedEvent
+from domain.server_frames import FRAME_TARGET, EventPush, EventsPush
 from domain.subscription import topics_of
 from projections.intents import Send
 

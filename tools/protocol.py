@@ -9,9 +9,9 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel
+import msgspec
 from pydantic.json_schema import models_json_schema
 
 from domain import protocol
@@ -19,6 +19,9 @@ from domain.errors import ErrorCode
 from domain.events import EVENTS
 from domain.protocol import AnyClientFrame, AnyServerFrame, ClientFrame, ServerFrame
 from domain.state import RequestState
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 REPLIES: Final[Mapping[type[ClientFrame], tuple[type[ServerFrame], ...]]] = {
@@ -39,6 +42,7 @@ REPLIES: Final[Mapping[type[ClientFrame], tuple[type[ServerFrame], ...]]] = {
 PUSHED: Final[tuple[type[ServerFrame], ...]] = (protocol.EventPush, protocol.EventsPush)
 _AT: Final = "#/components/schemas/"
 Schema = dict[str, Any]
+Frame = type[ClientFrame] | type[ServerFrame]
 
 
 def asyncapi() -> Schema:
@@ -142,17 +146,19 @@ def main(docs: Path = DOCS) -> int:
 # --- the schema ---------------------------------------------------------------------------------------------------
 
 
-def _frames(union: Any) -> list[type[BaseModel]]:
+def _frames(union: Any) -> list[Frame]:
     return list(union.__args__)
 
 
-def _name(frame: type[BaseModel]) -> str:
+def _name(frame: Frame) -> str:
     """The frame's type on the wire."""
+    if issubclass(frame, ServerFrame):
+        return str(frame.__struct_config__.tag)
     (name,) = frame.model_fields["type"].annotation.__args__  # type: ignore[union-attr]  # each is a Literal
     return str(name)
 
 
-def _key(frame: type[BaseModel]) -> str:
+def _key(frame: Frame) -> str:
     """The frame's name among all: `history` is asked with and answered with."""
     return frame.__name__
 
@@ -162,14 +168,16 @@ def _doc(model: type) -> str:
 
 
 def _schemas() -> dict[str, Schema]:
-    models: list[type[BaseModel]] = [*_frames(AnyClientFrame), *_frames(AnyServerFrame), protocol.EventShown]
-    wanted: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in models]
-    _, made = models_json_schema(wanted, ref_template=_AT + "{model}")
-    return {name: _plain(schema, server=_of_server(name)) for name, schema in sorted(made["$defs"].items())}
-
-
-def _of_server(name: str) -> bool:
-    return not issubclass(getattr(protocol, name, ServerFrame), ClientFrame)
+    wanted: list[tuple[type[BaseModel], Literal["validation"]]] = [
+        (frame, "validation") for frame in _frames(AnyClientFrame) if issubclass(frame, ClientFrame)
+    ]
+    _, asked = models_json_schema(wanted, ref_template=_AT + "{model}")
+    _, told = msgspec.json.schema_components([AnyServerFrame, protocol.EventShown], ref_template=_AT + "{name}")
+    made = {
+        **{name: _plain(schema, server=True) for name, schema in told.items()},
+        **{name: _plain(schema, server=False) for name, schema in asked["$defs"].items()},
+    }
+    return dict(sorted(made.items()))
 
 
 def _plain(schema: Schema, *, server: bool) -> Schema:
@@ -188,8 +196,8 @@ def _plain(schema: Schema, *, server: bool) -> Schema:
 def _field(schema: Schema, *, server: bool) -> Schema:
     field = {name: value for name, value in schema.items() if name != "title"}
     kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
-    if server and "const" in field:
-        field.pop("default", None)
+    if server and len(field.get("enum", ())) == 1:  # the tag of a struct
+        field = {"const": field["enum"][0], "type": "string"}
     if kinds and len(kinds) < len(field["anyOf"]):
         if field.get("default", 0) is None:
             del field["default"]
@@ -199,7 +207,7 @@ def _field(schema: Schema, *, server: bool) -> Schema:
     return field
 
 
-def _message(frame: type[BaseModel]) -> Schema:
+def _message(frame: Frame) -> Schema:
     return {
         "name": _name(frame),
         "summary": _doc(frame),
@@ -209,14 +217,14 @@ def _message(frame: type[BaseModel]) -> Schema:
     }
 
 
-def _on_the_socket(frames: Iterable[type[BaseModel]]) -> Schema:
+def _on_the_socket(frames: Iterable[Frame]) -> Schema:
     return {
         "channel": {"$ref": "#/channels/socket"},
         "messages": [{"$ref": f"#/channels/socket/messages/{_key(frame)}"} for frame in frames],
     }
 
 
-def _answered(frame: type[BaseModel], replies: Iterable[type[BaseModel]]) -> Schema:
+def _answered(frame: Frame, replies: Iterable[Frame]) -> Schema:
     reply = _on_the_socket([*replies, protocol.Error])
     return {**_on_the_socket([frame]), "action": "receive", "summary": _doc(frame), "reply": reply}
 
@@ -224,7 +232,7 @@ def _answered(frame: type[BaseModel], replies: Iterable[type[BaseModel]]) -> Sch
 # --- the page -----------------------------------------------------------------------------------------------------
 
 
-def _section(frame: type[BaseModel], schemas: Mapping[str, Schema], replies: Iterable[type[BaseModel]] = ()) -> str:
+def _section(frame: Frame, schemas: Mapping[str, Schema], replies: Iterable[Frame] = ()) -> str:
     schema = schemas[_key(frame)]
     required = set(schema.get("required", ()))
     rows = [

@@ -212,7 +212,7 @@ def test_a_number_in_a_payload_survives_exactly(number: str) -> None:
     frame = client_frame(frame_object(f'{{"type":"submit","action":"echo","payload":{{"n":[{number}]}}}}'))
     assert isinstance(frame, protocol.Submit)
     reply = protocol.Response(id="1", data=frame.payload).encode()
-    assert reply == f'{{"id":"1","type":"response","data":{{"n":[{number}]}}}}'
+    assert reply == f'{{"type":"response","id":"1","data":{{"n":[{number}]}}}}'
 
 
 @pytest.mark.parametrize("depth", [exact_json.FRAME_DEPTH, 10_000])

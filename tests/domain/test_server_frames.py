@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import pytest
+from msgspec import convert
 
 from domain.errors import ErrorCode
 from domain.protocol import (
@@ -70,4 +71,4 @@ def test_a_field_of_a_newer_server_is_ignored() -> None:
 
 
 def test_an_event_is_shown_with_version_type_instant_and_data() -> None:
-    assert EventShown.model_validate(SHOWN).model_dump() == SHOWN
+    assert convert(SHOWN, EventShown).shown() == SHOWN
