@@ -12,7 +12,7 @@ from actions.registry import action
 class DelayInput(BaseModel):
     """How long, in how many steps, and how many first attempts fail at which step."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     seconds: Annotated[float, Field(ge=0, le=600)] = 1
     steps: Annotated[int, Field(ge=1, le=1000)] = 5
     fail_attempts: Annotated[int, Field(ge=0, le=100)] = 0

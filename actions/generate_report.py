@@ -31,7 +31,7 @@ SAVED_FROM: Final = 1_000  # rows or entries; fewer are read again sooner than t
 class GenerateReportInput(BaseModel):
     """From start until before end, at most 31 days."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     start: Instant
     end: Instant
     title: Annotated[str, Field(min_length=1, max_length=200)] = "Requests"

@@ -32,7 +32,7 @@ Operation = Annotated[Filter | Transform | Aggregate | Sort | Deduplicate, Field
 class ProcessDataInput(BaseModel):
     """A CSV, inline or the key of a file of the tenant, and what to do with it, in order."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     csv: str | None = None
     key: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     operations: Annotated[list[Operation], Field(max_length=MAX_OPERATIONS, default_factory=list)]

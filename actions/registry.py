@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from actions.context import Context
 from domain.commands import DEFAULT_RETRY, RetryPolicy
 from domain.errors import DeadlineExceeded, InvalidAction, InvalidFrame, Unavailable
-from domain.protocol import reasons
+from domain.reasons import reasons
 
 
 class Mode(StrEnum):
@@ -88,6 +88,10 @@ class Registry:
         if name not in self._actions:
             raise InvalidAction(f"unknown action; known are {', '.join(sorted(self._actions))}")
         return self._actions[name]
+
+    def retry_policy(self, name: str) -> RetryPolicy:
+        """The retry policy of an action; the default one for an action that this deployment no longer has."""
+        return self._actions[name].retry if name in self._actions else DEFAULT_RETRY
 
 
 _REGISTERED: Final[dict[str, Action]] = {}

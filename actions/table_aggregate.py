@@ -21,7 +21,7 @@ class Measure(BaseModel):
     Only `count` can do without a column, and is then the number of rows. The name is `as`, else function_column.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     function: Literal["count", "sum", "mean", "min", "max"]
     column: Column | None = None
     named: Column | None = Field(None, alias="as")

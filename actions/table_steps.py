@@ -24,7 +24,7 @@ Columns = Annotated[list[Column], Field(max_length=MAX_NAMES)]
 class Step(BaseModel, ABC):
     """One operation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @abstractmethod
     def apply(self, table: Table) -> Table:

@@ -3,6 +3,8 @@
 A user's objects are below `TENANT/USER/`, and no key of an action leads out of there.
 """
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -20,11 +22,15 @@ _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
 
 class Objects:
-    """The stack's bucket."""
+    """The stack's bucket. Its client is made when it is first used: most requests have nothing to store there."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], "S3Client"], bucket: str) -> None:
+        self._connect = connect
         self._bucket = bucket
+
+    @cached_property
+    def _client(self) -> "S3Client":
+        return self._connect()
 
     @checked
     def write(self, key: str, content: bytes, content_type: str) -> None:

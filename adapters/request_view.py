@@ -13,8 +13,9 @@ from adapters.status_index import StatusIndex
 from domain import exact_json
 from domain.errors import InvalidJson, InvalidValue, Unavailable
 from domain.instant import from_text, to_text
+from domain.names import LONGEST_REQUEST_ID, require_id
 from domain.state import RequestState, Status
-from domain.validity import LONGEST_REQUEST_ID, NO_CURSOR, checked, require_id
+from domain.validity import NO_CURSOR, checked
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,8 +9,8 @@ from adapters.event_store import from_image
 from adapters.items import from_item
 from domain.errors import InvalidValue, Undecodable
 from domain.instant import from_text, to_text
+from domain.names import LONGEST_REQUEST_ID, is_id, is_name, require_id, require_name
 from domain.recorded import RecordedEvent
-from domain.validity import LONGEST_REQUEST_ID, is_id, is_name, require_id, require_name
 from projections.presence import CLOSED, OPENED, SUBSCRIBED, UNSUBSCRIBED, Change
 
 Record = Mapping[str, Any]

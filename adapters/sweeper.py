@@ -3,13 +3,12 @@
 It only appends to the log, sends tokens and closes sockets; projections and workers do the rest as always.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from actions.registry import Registry
 from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
 from adapters.request_queue import RequestQueue
@@ -17,7 +16,7 @@ from adapters.request_view import RequestView
 from adapters.status_index import Listed
 from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
-from adapters.worker import retry_policy
+from domain.commands import RetryPolicy
 from domain.errors import Gone, Rejected, Undecodable
 from domain.instant import from_epoch, to_text
 from domain.request import EXPIRY_MARGIN
@@ -55,7 +54,7 @@ class Sweeper:
         tokens: WorkTokens,
         connections: ConnectionStore,
         sockets: Sockets,
-        registry: Registry,
+        policy_of: Callable[[str], RetryPolicy],
         clock: Clock,
     ) -> None:
         self._queue = queue
@@ -63,7 +62,7 @@ class Sweeper:
         self._tokens = tokens
         self._connections = connections
         self._sockets = sockets
-        self._registry = registry
+        self._policy_of = policy_of
         self._clock = clock
 
     def sweep(self) -> Swept:
@@ -83,7 +82,7 @@ class Sweeper:
 
     def _expire_lease(self, entry: Listed, swept: Swept) -> None:
         head = self._queue.get(entry.request_id)
-        policy = retry_policy(self._registry, head.state.action)
+        policy = self._policy_of(head.state.action)
         swept.leases_expired += self._queue.expire_lease(head, policy).version > head.version
 
     def _expire_queued(self, swept: Swept) -> None:

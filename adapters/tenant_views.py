@@ -14,7 +14,8 @@ from adapters.views import sharded
 from domain import exact_json
 from domain.errors import InvalidJson, Unavailable, Undecodable
 from domain.instant import to_text
-from domain.validity import checked, require_name
+from domain.names import require_name
+from domain.validity import checked
 from projections import gauges
 from projections.audit import SHARDS, partition
 

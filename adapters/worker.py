@@ -18,7 +18,6 @@ from adapters.request_queue import Claim, RequestQueue
 from adapters.threads import THREADS, Threads
 from adapters.work_files import WorkFiles
 from adapters.work_tokens import WorkTokens
-from domain.commands import DEFAULT_RETRY, RetryPolicy
 from domain.errors import Rejected, Unavailable
 from domain.recorded import Head
 from projections.intents import Wake
@@ -134,14 +133,6 @@ class Worker:
             attempt.number,
             ended.error,
             retryable=ended.retryable,
-            policy=retry_policy(self._registry, claim.submitted.action),
+            policy=self._registry.retry_policy(claim.submitted.action),
             after=ended.after,
         )
-
-
-def retry_policy(registry: Registry, action: str) -> RetryPolicy:
-    """The retry policy of an action; the default one for an action that this deployment no longer has."""
-    try:
-        return registry.get(action).retry
-    except Rejected:
-        return DEFAULT_RETRY

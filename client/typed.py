@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from client.errors import UnexpectedResult
-from domain.protocol import reasons
+from domain.reasons import reasons
 
 Kind = TypeVar("Kind")
 Timeout = timedelta | float | None

@@ -35,7 +35,7 @@ _Iso8601: Final = BeforeValidator(_iso_8601)
 class ClientFrame(BaseModel):
     """What every client frame may have: an id, echoed in the reply."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # built once, with the union of all
     id: FrameId | None = None
 
 

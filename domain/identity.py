@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from domain.errors import Forbidden, NotFound, Unauthorized
-from domain.validity import is_name, require_aware
+from domain.names import is_name, require_aware
 
 TENANT_READ: Final = "tenant:read"
 TENANT_WRITE: Final = "tenant:write"

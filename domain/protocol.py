@@ -30,6 +30,7 @@ from domain.client_frames import (
     Unsubscribe,
 )
 from domain.errors import InvalidFrame, InvalidJson, PayloadTooLarge
+from domain.reasons import reasons
 from domain.server_frames import (
     FRAME_LIMIT,
     FRAME_TARGET,
@@ -99,7 +100,6 @@ __all__ = [
     "Unsubscribed",
     "client_frame",
     "frame_object",
-    "reasons",
     "server_frame",
 ]
 
@@ -127,21 +127,3 @@ def client_frame(frame: Mapping[str, Any]) -> AnyClientFrame:
         return _CLIENT_FRAME.validate_python(frame)
     except ValidationError as exc:
         raise InvalidFrame(reasons(exc)) from exc
-
-
-_PLACE_SHOWN: Final = 100  # characters; a field's name may be as long as its frame, and the reply must fit one
-
-
-def reasons(error: ValidationError, what: str = "") -> str:
-    """What is wrong with each field of something, by the field's name and never by its value."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(
-        _reason(problem["type"], (what, *problem["loc"]) if what else problem["loc"], problem["msg"])
-        for problem in problems[:5]
-    )
-
-
-def _reason(kind: str, place: tuple[int | str, ...], told: str) -> str:
-    if kind == "union_tag_invalid":  # what pydantic tells repeats the value
-        told = "unknown type"
-    return f"{'.'.join(map(str, place))[:_PLACE_SHOWN] or 'frame'}: {told}"

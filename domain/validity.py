@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime, timedelta
-from functools import lru_cache, partial, wraps
+from functools import partial, wraps
 from inspect import signature
 from math import isfinite
 from types import NoneType
@@ -17,9 +17,8 @@ from typing import Any, Final, ParamSpec, TypeVar, get_args
 
 from domain import exact_json
 from domain.errors import InvalidJson, InvalidValue, PayloadTooLarge
+from domain.names import LONGEST_REQUEST_ID, require, require_aware, require_id, require_name
 
-LONGEST_ID: Final = 128
-LONGEST_REQUEST_ID: Final = 64
 LONGEST_ACTION: Final = 64
 LONGEST_TOPIC: Final = 262  # user#128#128
 LONGEST_TEXT: Final = 256
@@ -40,8 +39,6 @@ LARGEST_JSON: Final = 4 * 1024 * 1024  # bytes of a payload or result behind a r
 NO_CURSOR: Final = "not one that was given out"
 
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
-# No '#' and no '/', which join keys; a name of dots alone would lead out of a folder.
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:|+=-]{0,127}")
 # Control characters but tab, line feed and carriage return, and halves of surrogate pairs.
 _NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _HALF: Final = re.compile(r"[\ud800-\udfff]")
@@ -51,69 +48,38 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@lru_cache(maxsize=1024)  # asked of every record, and there are few of them
-def is_name(value: str) -> bool:
-    """Whether a tenant or a user may be called so."""
-    return _NAME.fullmatch(value) is not None
-
-
-def is_id(value: str, longest: int = LONGEST_ID) -> bool:
-    """Whether text is an id: printable ASCII of 1 to so many characters."""
-    return 1 <= len(value) <= longest and value.isascii() and value.isprintable()
-
-
 def as_text(value: str, longest: int = LONGEST_TEXT) -> str:
     """Whatever somebody else wrote, as text that is taken: cut, with a question mark for what is no text."""
     return _NOT_TEXT.sub("?", value[:longest])
 
 
-def require_name(field: str, value: object) -> None:
-    """InvalidValue unless a tenant or a user may be called so."""
-    _require(
-        field,
-        "1-128 of A-Z a-z 0-9 @ . _ : | + = -, first a letter or digit",
-        isinstance(value, str) and is_name(value),
-    )
-
-
-def require_id(field: str, value: object, longest: int = LONGEST_ID) -> None:
-    """InvalidValue unless the value is printable ASCII of 1 to so many characters."""
-    fits = isinstance(value, str) and is_id(value, longest)
-    _require(field, f"1-{longest} printable ASCII characters", fits)
-
-
 def require_text(field: str, value: object, longest: int = LONGEST_TEXT) -> None:
     """InvalidValue unless the value is text of at most so many characters, none of them a control character."""
     fits = isinstance(value, str) and len(value) <= longest and not _NOT_TEXT.search(value)
-    _require(field, f"at most {longest} characters, none of them a control character", fits)
+    require(field, f"at most {longest} characters, none of them a control character", fits)
 
 
 def require_whole_text(field: str, value: str) -> None:
     """InvalidValue for text with half of a surrogate pair, which no bytes stand for."""
-    _require(field, "half of a surrogate pair", not _HALF.search(value))
-
-
-def require_aware(field: str, moment: object) -> None:
-    """InvalidValue unless the moment has a time zone."""
-    _require(field, "a time needs its zone", isinstance(moment, datetime) and moment.utcoffset() is not None)
+    require(field, "half of a surrogate pair", not _HALF.search(value))
 
 
 def require_whole(field: str, value: object, low: int, high: int) -> None:
     """InvalidValue unless the value is an integer between the two."""
     fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    _require(field, f"an integer from {low} to {high}", fits)
+    require(field, f"an integer from {low} to {high}", fits)
 
 
 def require_finite(field: str, value: object) -> None:
     """InvalidValue unless the value is a finite number."""
     fits = isinstance(value, int) or (isinstance(value, float) and isfinite(value))
     fits = fits and not isinstance(value, bool)
-    _require(field, "a finite number", fits)
+    require(field, "a finite number", fits)
 
 
 def require_between(field: str, value: object, low: timedelta, high: timedelta) -> None:
     """InvalidValue unless the value is a duration between the two."""
-    _require(field, f"a duration from {low} to {high}", isinstance(value, timedelta) and low <= value <= high)
+    require(field, f"a duration from {low} to {high}", isinstance(value, timedelta) and low <= value <= high)
 
 
 def require_json(field: str, value: object, limit: int, depth: int = exact_json.FRAME_DEPTH) -> None:
@@ -129,7 +95,7 @@ def require_json(field: str, value: object, limit: int, depth: int = exact_json.
 
 def require_labels(field: str, value: object) -> None:
     """InvalidValue unless the value is a dictionary of a few texts, each under an id."""
-    _require(field, f"at most {MOST_LABELS} labels", isinstance(value, dict) and len(value) <= MOST_LABELS)
+    require(field, f"at most {MOST_LABELS} labels", isinstance(value, dict) and len(value) <= MOST_LABELS)
     for name, text in value.items() if isinstance(value, dict) else ():
         require_id(field, name)
         require_text(f"{field}.{name}", text)
@@ -149,16 +115,16 @@ def _require_origin(field: str, value: object) -> None:
 def _require_key(field: str, value: object) -> None:
     require_text(field, value, LONGEST_KEY)
     fits = isinstance(value, str) and 1 <= len(value.encode()) <= LONGEST_KEY
-    _require(field, f"1-{LONGEST_KEY} bytes", fits)
+    require(field, f"1-{LONGEST_KEY} bytes", fits)
 
 
 def _require_cursor(field: str, value: object) -> None:
     fits = isinstance(value, str) and len(value) <= LONGEST_CURSOR and _PRINTABLE.fullmatch(value)
-    _require(field, NO_CURSOR, bool(fits))
+    require(field, NO_CURSOR, bool(fits))
 
 
 def _require_day(field: str, value: object) -> None:
-    _require(field, "a date", isinstance(value, date) and not isinstance(value, datetime))
+    require(field, "a date", isinstance(value, date) and not isinstance(value, datetime))
 
 
 _KINDS: Final[Mapping[Kind, str]] = {
@@ -220,11 +186,6 @@ def checked(method: Callable[P, R]) -> Callable[P, R]:
         return method(*arguments, **named)
 
     return call
-
-
-def _require(field: str, rule: str, fits: bool) -> None:  # noqa: FBT001 - the answer to the rule
-    if not fits:
-        raise InvalidValue(f"{field}: {rule}", field=field)
 
 
 def _of_fields(type_: type) -> Sequence[tuple[str, Kind, bool]]:

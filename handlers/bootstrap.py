@@ -161,7 +161,7 @@ def objects() -> "Objects":
     from adapters import aws
     from adapters.objects import Objects
 
-    return Objects(aws.s3(), settings().payload_bucket)
+    return Objects(aws.s3, settings().payload_bucket)
 
 
 @cache
@@ -190,7 +190,7 @@ def quarantine() -> "Quarantine":
     from adapters.objects import Objects
     from adapters.quarantine import Quarantine
 
-    return Quarantine(Objects(aws.s3(), settings().failures_bucket))
+    return Quarantine(Objects(aws.s3, settings().failures_bucket))
 
 
 @cache

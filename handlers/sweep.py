@@ -34,6 +34,6 @@ def _sweeper() -> Sweeper:
         bootstrap.work_tokens(),
         bootstrap.connections(),
         bootstrap.sockets(),
-        bootstrap.registry(),
+        lambda action: bootstrap.registry().retry_policy(action),  # loads the actions when a lease is over
         bootstrap.CLOCK,
     )

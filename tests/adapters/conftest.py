@@ -80,7 +80,7 @@ def view(aws: Aws, dynamodb: Any) -> RequestView:
 
 @pytest.fixture
 def objects(aws: Aws) -> Objects:
-    return Objects(aws.s3, aws.payload_bucket)
+    return Objects(lambda: aws.s3, aws.payload_bucket)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_an_object_that_is_not_there_is_told_as_such(objects: Objects, aws: Aws)
     client: Any = Wrapped(aws.s3)
     client.fail("get_object", client_error("SlowDown"))
     with pytest.raises(Unavailable):
-        Objects(client, aws.payload_bucket).read("acme/ann/missing")
+        Objects(lambda: client, aws.payload_bucket).read("acme/ann/missing")
 
 
 def test_a_token_is_delayed_until_its_request_is_due_and_left_to_the_sweeper_above_the_limit(

@@ -63,7 +63,7 @@ def sweeper(
     sockets: Any,
     clock: FakeClock,
 ) -> Sweeper:
-    return Sweeper(queue, view, tokens, connections, sockets, catalog(), clock)
+    return Sweeper(queue, view, tokens, connections, sockets, catalog().retry_policy, clock)
 
 
 @pytest.fixture

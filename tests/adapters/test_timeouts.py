@@ -88,7 +88,7 @@ def sweeper(
     clock: FakeClock,
 ) -> Sweeper:
     sockets: Any = None
-    return Sweeper(queue, view, tokens, connections, sockets, registry, clock)
+    return Sweeper(queue, view, tokens, connections, sockets, registry.retry_policy, clock)
 
 
 def test_a_queued_request_whose_time_is_over_is_not_run_any_more(

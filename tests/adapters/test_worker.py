@@ -14,7 +14,6 @@ from actions.context import Context
 from actions.ending import LONGEST_MESSAGE
 from actions.outcomes import Cancelled, Permanent, Retry
 from actions.registry import Action, Mode, Registry
-from adapters import worker as module
 from adapters.event_store import EventStore
 from adapters.objects import Objects
 from adapters.request_queue import RequestQueue
@@ -439,7 +438,7 @@ def test_a_waiting_request_that_was_passed_over_gets_its_token_back(
 
 
 def test_an_action_that_is_gone_has_the_default_policy() -> None:
-    assert module.retry_policy(Registry({}), "gone") is DEFAULT_RETRY
+    assert Registry({}).retry_policy("gone") is DEFAULT_RETRY
 
 
 def test_a_result_that_is_too_large_to_keep_fails_the_request_at_once(run: Run) -> None:

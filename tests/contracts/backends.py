@@ -91,7 +91,7 @@ def in_memory() -> Iterator[Backend]:
 def in_process() -> Iterator[Backend]:
     """On moto, which takes one call at a time."""
     with on_moto() as aws:
-        yield on_tables(Wrapped(aws.dynamodb), aws.tables, Objects(aws.s3, aws.payload_bucket))
+        yield on_tables(Wrapped(aws.dynamodb), aws.tables, Objects(lambda: aws.s3, aws.payload_bucket))
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def at(endpoint_url: str, *, has_buckets: bool = False) -> Iterator[Backend]:
 def _bucket(endpoint_url: str) -> Objects:
     s3 = session().client("s3", endpoint_url=endpoint_url)
     s3.create_bucket(Bucket=_BUCKET)
-    return Objects(s3, _BUCKET)
+    return Objects(lambda: s3, _BUCKET)
 
 
 @contextmanager

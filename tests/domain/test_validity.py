@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from domain.errors import InvalidValue, PayloadTooLarge
 from domain.events import Failure
 from domain.instant import epoch_seconds, to_text
+from domain.names import LONGEST_ID, require_aware, require_id
 from domain.validity import (
     KINDS,
-    LONGEST_ID,
     Checked,
     as_text,
     checked,
-    require_aware,
-    require_id,
     require_json,
     require_text,
     require_whole_text,

@@ -49,7 +49,7 @@ class Requests:
         self.events = EventStore(client, aws.tables["Events"])
         view = RequestView(client, aws.tables["Requests"], int(aws.environment["QUEUE_SHARDS"]))
         self.queue = RequestQueue(
-            self.events, view, Objects(s3(), aws.payload_bucket), clock, timedelta(days=retention_days)
+            self.events, view, Objects(s3, aws.payload_bucket), clock, timedelta(days=retention_days)
         )
         self._clock = clock
         self._heads: dict[str, Head] = {}

@@ -94,7 +94,7 @@ def queue_of(stack: Stack) -> RequestQueue:
     aws = aws_of(stack)
     view = RequestView(aws.dynamodb, aws.tables["Requests"], int(aws.environment["QUEUE_SHARDS"]))
     events = EventStore(aws.dynamodb, aws.tables["Events"])
-    return RequestQueue(events, view, Objects(aws.s3, aws.payload_bucket), Clock(), timedelta(days=7))
+    return RequestQueue(events, view, Objects(lambda: aws.s3, aws.payload_bucket), Clock(), timedelta(days=7))
 
 
 def _stat(process: Path) -> list[str]:
