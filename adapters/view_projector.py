@@ -17,7 +17,7 @@ from adapters.clock import Clock
 from adapters.event_store import EventStore
 from adapters.quarantine import Quarantine
 from adapters.stream_records import Delivered, Record, by_request, event_of
-from adapters.views import TRANSACTION_LIMIT, Behind, Views
+from adapters.views import TRANSACTION_LIMIT, Behind, Unmoved, Views
 from adapters.work_tokens import WorkTokens
 from domain.errors import Unavailable, Undecodable
 from domain.recorded import RecordedEvent
@@ -167,7 +167,8 @@ class ViewProjector:
         self._commit_steps(steps, batch)
 
     def _commit_steps(self, steps: Iterable[tuple[Put, list[Add]]], batch: _Batch) -> None:
-        """Write the steps in order, as many in one transaction as it may hold; those without counts by themselves."""
+        """Write the steps, those of one request in order: with counts in transactions, the others by themselves."""
+        plain: list[Put] = []
         puts: list[Put] = []
         adds: list[Add] = []
         for put, counts in steps:
@@ -175,12 +176,15 @@ class ViewProjector:
             if puts and (len(puts) + 1 + len(together) > TRANSACTION_LIMIT or puts[-1].key == put.key):
                 self._commit(puts, adds, batch)
                 puts, adds, together = [], [], counts
+            if plain and plain[-1].key == put.key:
+                self._update(plain, batch)
+                plain = []
             if counts:
                 puts, adds = [*puts, put], together
             else:
-                self._views.update(put)
-                _note([put], batch)
+                plain.append(put)
         self._commit(puts, adds, batch)
+        self._update(plain, batch)
 
     def _steps(self, events: Sequence[RecordedEvent], before: Cursor) -> list[tuple[Put, list[Add]]]:
         """The row after the events, with what they add; in as many steps as it takes to fit a transaction each."""
@@ -190,6 +194,16 @@ class ViewProjector:
             first = self._steps(events[:half], before)
             return [*first, *self._steps(events[half:], requests.cursor_after(before, events[:half]))]
         return [(requests.project(before.version, events, self._shards), adds)]
+
+    def _update(self, puts: Sequence[Put], batch: _Batch) -> None:
+        if not puts:
+            return
+        try:
+            self._views.update(puts)
+        except Unmoved as exc:
+            _note([put for put in puts if put.key not in exc.context["keys"]], batch)
+            raise
+        _note(puts, batch)
 
     def _commit(self, puts: Sequence[Put], adds: Sequence[Add], batch: _Batch) -> None:
         if puts:

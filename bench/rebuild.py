@@ -54,11 +54,11 @@ class Measured:
     differences: int
 
 
-def log(number: int, clock: Clock) -> list[RecordedEvent]:
-    """The log of one request."""
+def log(number: int, clock: Clock, tenants: int = 10) -> list[RecordedEvent]:
+    """The log of one request, whose tenant is one of so many."""
     head = Head(f"bench-{number:08}")
     now = clock.now() - timedelta(hours=1)
-    origin = Origin(f"tenant-{number % 10}", f"user-{number % 100}", "c", "f")
+    origin = Origin(f"tenant-{number % tenants}", f"user-{number % 100}", "c", "f")
     commands: list[Command] = [Submit(now=now, action="bench", digest="d", payload={"number": number})]
     commands.append(Start(now=now, worker_id="w", lease_until=now + timedelta(minutes=1)))
     commands += [ReportProgress(now=now, attempt=1, percent=10 * n, message=f"Step {n} of 10") for n in range(1, 11)]

@@ -58,7 +58,7 @@ class Asking:
             cursor = self.cursors[request_id]
             missing = list(events.read(request_id, cursor))
             if missing:
-                views.update(requests.project(cursor, missing, self.shards))
+                views.update([requests.project(cursor, missing, self.shards)])
                 self.cursors[request_id] = missing[-1].version
 
     def asked(self, count: int, **asked: Any) -> list[str]:

@@ -38,10 +38,10 @@ class ViewsContract:
         for after in (1, 0, 0, 2, 1, 1):
             fits = after == views.cursors([name])[name].version
             if fits:
-                views.update(moved(name, after))
+                views.update([moved(name, after)])
                 continue
             with pytest.raises(Behind) as caught:
-                views.update(moved(name, after))
+                views.update([moved(name, after)])
             context = caught.value.context
             found = views.cursors([name])[name].version
             assert (context["keys"], context["expected"]) == ([{"request_id": name}], [after])
@@ -51,11 +51,33 @@ class ViewsContract:
     def test_an_attribute_that_is_none_goes_and_one_that_is_not_named_stays(
         self, views: Views, tables: Tables, name: str
     ) -> None:
-        views.update(moved(name, 0, status="PENDING", user_id="ann", connection_id="c"))
-        views.update(moved(name, 1, status="PROCESSING", connection_id=None))
+        views.update([moved(name, 0, status="PENDING", user_id="ann", connection_id="c")])
+        views.update([moved(name, 1, status="PROCESSING", connection_id=None)])
         row = next(row for row in tables.rows("Requests") if row["request_id"] == {"S": name})
         told = {"request_id": {"S": name}, "version": {"N": "2"}}
         assert row == {**told, "status": {"S": "PROCESSING"}, "user_id": {"S": "ann"}}
+
+    def test_many_rows_move_on_each_by_itself(self, views: Views, tables: Tables, name: str) -> None:
+        rows = [f"{name}-{n:02}" for n in range(30)]
+        views.update([moved(row, 0, status="PENDING", connection_id="c") for row in rows])
+        views.update([moved(row, 1, status="PROCESSING", connection_id=None) for row in rows])
+        assert versions(views, rows) == dict.fromkeys(rows, 2)
+        found = [row for row in tables.rows("Requests") if row["request_id"]["S"] in rows]
+        assert [row["status"]["S"] for row in found] == ["PROCESSING"] * 30
+        assert not any("connection_id" in row for row in found)
+
+    def test_of_many_rows_those_at_another_version_stay_and_are_told(self, views: Views, name: str) -> None:
+        ahead, ready, absent, new = (f"{name}-{n}" for n in range(4))
+        views.update([moved(ahead, 0), moved(ready, 0)])
+        views.update([moved(ahead, 1)])
+        batch = [moved(ahead, 1), moved(ready, 1), moved(absent, 4), moved(new, 0)]
+        for delivery in ("first", "second"):
+            with pytest.raises(Behind) as caught:
+                views.update(batch)
+            behind = [ahead, absent] if delivery == "first" else [new]
+            assert [key["request_id"] for key in caught.value.context["keys"]] == behind
+            assert caught.value.context["actual"] == ([2, None] if delivery == "first" else [1])
+        assert versions(views, [ahead, ready, absent, new]) == {ahead: 2, ready: 2, absent: 0, new: 1}
 
     def test_a_row_moves_with_its_counts_or_not_at_all(self, views: Views, tables: Tables, name: str) -> None:
         views.commit([moved(name, 0), counted(name)])
@@ -66,7 +88,7 @@ class ViewsContract:
         assert views.cursors([name])[name].version == 1
 
     def test_only_the_rows_that_moved_are_named(self, views: Views, name: str) -> None:
-        views.update(moved(f"{name}-b", 0))
+        views.update([moved(f"{name}-b", 0)])
         with pytest.raises(Behind) as caught:
             views.commit([moved(f"{name}-a", 0), moved(f"{name}-b", 0), counted(name)])
         assert caught.value.context["keys"] == [{"request_id": f"{name}-b"}]
@@ -101,5 +123,5 @@ class ViewsContract:
     def test_cursors_of_more_rows_than_one_batch_takes_are_all_found(self, views: Views, name: str) -> None:
         ids = [f"{name}-{n}" for n in range(130)]
         for request_id in ids[::10]:
-            views.update(moved(request_id, 0))
+            views.update([moved(request_id, 0)])
         assert versions(views, ids) == {request_id: int(n % 10 == 0) for n, request_id in enumerate(ids)}

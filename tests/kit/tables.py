@@ -20,6 +20,7 @@ from moto import mock_aws
 
 from local.tables import ensure
 from local.template import environment, resources
+from tests.kit.statements import conditional_statements
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -123,7 +124,7 @@ def on_moto(dynamodb_at: str | None = None, **variables: str) -> Iterator[Aws]:
     if dynamodb_at is not None:
         engine = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_at, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": dynamodb_at}
         credentials, session = {**CREDENTIALS, **engine}, _Session()
-    with environment_of(credentials), mock_aws(), patch("boto3.DEFAULT_SESSION", session):
+    with environment_of(credentials), mock_aws(), conditional_statements(), patch("boto3.DEFAULT_SESSION", session):
         dynamodb, s3, sqs = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("sqs")
         tables = make_tables(dynamodb)
         buckets = {logical_id: f"streamer-{logical_id.lower()}" for logical_id in resources("AWS::S3::Bucket")}

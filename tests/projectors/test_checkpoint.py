@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adapters.items import from_item
-from tests.kit.calls import at, each, nth, refused, watched
+from tests.kit.calls import Call, Make, at, each, nth, refused, watched
 from tests.kit.requests import Whose
 from tests.kit.streams import Record, number_of, renumbered, rest_of
 from tests.kit.world import World
@@ -85,7 +85,14 @@ def test_the_lowest_number_is_reported_whatever_its_length(world: World) -> None
         records = renumbered(world.records(), numbers)
         batch = [records[place] for place in order]
 
-        with watched(refused, nth("UpdateItem", done)) as calls:
+        def some(call: Call, _: Make) -> dict[str, object]:
+            statements = call.arguments["Statements"]
+            if done:
+                world.aws.dynamodb.batch_execute_statement(Statements=statements[:done])
+            refusal = {"Error": {"Code": "AccessDenied"}}
+            return {"Responses": [{}] * done + [refusal] * (len(statements) - done)}
+
+        with watched(some, nth("BatchExecuteStatement", 0)) as calls:
             reported = world.project(batch)
 
         assert calls.fired == 1
@@ -150,6 +157,26 @@ def test_what_is_left_unprocessed_once_is_asked_for_again(world: World, operatio
         assert world.project(records) == []
 
     assert calls.fired == 1
+    assert world.differences() == []
+
+
+def test_a_statement_that_is_throttled_once_is_asked_for_again(world: World) -> None:
+    running = [world.requests.submit() for _ in range(3)]
+    for request_id in running:
+        world.requests.start(request_id)
+    world.project(world.records())
+    for request_id in running:
+        world.requests.progress(request_id, 50)
+
+    def all_but_the_first(call: Call, _: Make) -> dict[str, object]:
+        world.aws.dynamodb.batch_execute_statement(Statements=call.arguments["Statements"][:1])
+        return {"Responses": [{}, *[{"Error": {"Code": "ThrottlingError"}}] * 2]}
+
+    with watched(all_but_the_first, nth("BatchExecuteStatement", 0)) as calls:
+        assert world.project(world.records()) == []
+
+    asked = [len(call.arguments["Statements"]) for call in calls.of("BatchExecuteStatement")]
+    assert sorted(asked) == [1, 2, 3]
     assert world.differences() == []
 
 

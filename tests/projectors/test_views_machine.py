@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 PEOPLE = (Whose("acme", "ann"), Whose("acme", "bob"), Whose("zeta", "eve"))
 some = st.integers(0, 1000)
+WRITES = ("BatchWriteItem", "TransactWriteItems", "UpdateItem", "BatchExecuteStatement", "SendMessageBatch")
 
 
 class Unguarded(Views):
     """The broken twin: rows are written whatever their version is."""
 
-    def update(self, put: Put) -> None:
-        super().update(replace(put, after=None))
+    def update(self, puts: Sequence[Put]) -> None:
+        super().update([replace(put, after=None) for put in puts])
 
     def commit(self, intents: Sequence[Put | Once | Add]) -> None:
         super().commit([replace(one, after=None) if isinstance(one, Put) else one for one in intents])
@@ -117,7 +118,7 @@ class Delivering(RuleBasedStateMachine):
         self.delivered += batch
 
     @precondition(lambda self: self.waiting)
-    @rule(operation=st.sampled_from(["BatchWriteItem", "TransactWriteItems", "UpdateItem", "SendMessageBatch"]))
+    @rule(operation=st.sampled_from(WRITES))
     def deliver_with_a_failure(self, operation: str) -> None:
         with watched(refused, nth(operation, 0)):
             self.world.project_all(self.waiting[:4])

@@ -22,8 +22,8 @@ OPERATIONS = (
     "BatchGetItem",  # the cursors
     "Query",  # the log of the request whose records were lost
     "BatchWriteItem",  # the audit entries
-    "UpdateItem",  # the request that only made progress
-    "TransactWriteItems",  # their rows and the counts
+    "TransactWriteItems",  # the rows of the others, and the counts
+    "BatchExecuteStatement",  # the requests that only made progress
     "SendMessageBatch",  # the tokens
 )
 TABLES = ("Requests", "Audit", "Metrics")
@@ -32,13 +32,15 @@ TABLES = ("Requests", "Audit", "Metrics")
 def a_batch(world: World) -> list[Record]:
     """A batch that takes every path at once."""
     requests = world.requests
-    moving, repaired, retrying = (requests.submit(Whose("acme", name)) for name in "abc")
+    moving, going_on, repaired, retrying = (requests.submit(Whose("acme", name)) for name in "adbc")
     requests.start(moving)
+    requests.start(going_on)
     requests.start(repaired)
     world.project(world.records())
     world.woken()
     requests.progress(moving, 10)
     requests.progress(moving, 20)
+    requests.progress(going_on, 30)
     requests.progress(repaired, 50)
     requests.complete(repaired, {"rows": 3})
     requests.start(retrying)

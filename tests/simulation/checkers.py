@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from adapters.items import from_item
 from domain import exact_json
+from domain.errors import Undecodable
 from domain.instant import from_text
 from domain.recorded import RecordedEvent, first_break
 from domain.state import FINAL, RequestState
-from tests.kit.views import audit_differences, logs, metrics_differences, request_differences
+from tests.kit.views import audit_differences, folded, logs, metrics_differences, request_differences
 from tests.simulation.people import Person, Seen
 from tests.simulation.streams import Entry
 from tests.simulation.time_machine import at
@@ -161,8 +162,14 @@ def _work(world: World, whole: Logs) -> Iterator[str]:
 
 
 def _views(world: World, whole: Logs) -> Iterator[str]:
-    """The requests, audit and metrics views equal the log."""
+    """The requests, audit and metrics views equal the log, if it makes sense at all."""
     stack: Any = world
+    for request_id, log in whole.items():
+        try:
+            folded(log)
+        except Undecodable as exc:
+            yield f"{request_id}: the log leads nowhere: {exc}"
+            return
     yield from request_differences(stack, whole)
     yield from audit_differences(stack, whole)
     yield from metrics_differences(stack, whole)

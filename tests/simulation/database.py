@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from local.partiql import update_item
 from local.template import resources
 from tests.simulation.expressions import Condition, Item, Refused, Scope, condition, in_range, keys, plain, update
 
@@ -20,6 +21,7 @@ LARGEST_PAGE: Final = 1024 * 1024
 LARGEST_TRANSACTION: Final = 100
 LARGEST_WRITE_BATCH: Final = 25
 LARGEST_GET_BATCH: Final = 100
+_KEYS: Final = frozenset({"request_id"})  # of the only table whose rows are updated by statements
 REMEMBERED_S: Final = 3.0  # how old an inconsistent read may be
 
 Key = tuple[Any, ...]
@@ -202,6 +204,30 @@ class Database:
                 _require_size(item, "BatchWriteItem")
                 self._change(table, key, item)
         return {"UnprocessedItems": left}
+
+    def batch_execute_statement(
+        self,
+        Statements: Sequence[Any],  # noqa: N803
+        drop: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """BatchExecuteStatement, of conditional updates; `drop` chooses those that are throttled."""
+        if not 0 < len(Statements) <= LARGEST_WRITE_BATCH:
+            raise refused("BatchExecuteStatement", "Member must have length less than or equal to 25")
+        updates = [update_item(one, _KEYS) for one in Statements]
+        if len({(one["TableName"], str(one["Key"])) for one in updates}) < len(updates):
+            raise refused("BatchExecuteStatement", "Provided list of item keys contains duplicates")
+        told: list[dict[str, Any]] = []
+        for one in updates:
+            answer: dict[str, Any] = {"TableName": one["TableName"]}
+            try:
+                if drop():
+                    answer["Error"] = {"Code": "ThrottlingError"}
+                else:
+                    self.update_item(**one)
+            except ClientError as exc:
+                answer["Error"] = {"Code": "ConditionalCheckFailed", "Item": exc.response.get("Item", {})}
+            told.append(answer)
+        return {"Responses": told}
 
     def transact_write_items(self, TransactItems: Sequence[Any], **more: Any) -> dict[str, Any]:  # noqa: N803
         """TransactWriteItems: all or nothing."""

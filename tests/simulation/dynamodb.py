@@ -86,6 +86,13 @@ class DynamoDB:
         """BatchWriteItem."""
         return self._call("batch_write_item", lambda: self._database.batch_write_item(**given, drop=self._way.drop))
 
+    def batch_execute_statement(self, **given: Any) -> dict[str, Any]:
+        """BatchExecuteStatement."""
+        return self._call(
+            "batch_execute_statement",
+            lambda: self._database.batch_execute_statement(**given, drop=self._way.drop),
+        )
+
     def transact_write_items(self, **given: Any) -> dict[str, Any]:
         """TransactWriteItems. The SDK's own tries share one token: what was done already is not done again."""
         done: list[dict[str, Any]] = []

@@ -122,6 +122,7 @@ class _Scenario:
         self._open_and_close()
         self._ask()
         self._work()
+        self._let_two_go_on()
         self._leave_to_the_sweeper()
         self._spoil_records()
         with self._acting("Disconnect"):
@@ -203,6 +204,37 @@ class _Scenario:
         for key in self._witness.aws.objects(self._witness.aws.payload_bucket):
             self._witness.aws.s3.delete_object(Bucket=self._witness.aws.payload_bucket, Key=key)
         self._say("get", request_id=request_id)
+
+    def _let_two_go_on(self) -> None:
+        """Two requests of which there is nothing but progress to tell: by the stream, then by the sweeper's patrol."""
+        submitted = [self._submit(), self._submit()]
+        self._deliver("Events")
+        forget()
+        with patch.object(bootstrap, "slots", lambda: None):  # for one of them would have to wait
+            queue = bootstrap.queue()
+        claims = [queue.claim(self._hint(name), f"worker-{name}", timedelta(minutes=30)) for name in submitted]
+        self._deliver("Events")
+        running = [claim.head for claim in claims if claim is not None]
+        assert len(running) == len(submitted)
+        for percent, tell in ((10, self._project), (20, self._patrol)):
+            running = [queue.report_progress(head, head.state.attempt, percent, None, None) for head in running]
+            tell()
+        for head in running:
+            queue.complete(head, head.state.attempt, None)
+        self._deliver("Events")
+
+    def _project(self) -> None:
+        """Hand over what was written, all of it at once."""
+        records = self._streams["Events"].read()
+        with self._acting("ProjectViews"):
+            project_views.handler({"Records": records}, None)
+
+    def _patrol(self) -> None:
+        """Let the sweeper find what no record told of."""
+        self._clock.advance(90)
+        with self._acting("Sweep"):
+            sweep.handler({}, None)
+        self._streams["Events"].read()
 
     def _leave_to_the_sweeper(self) -> None:
         """A request whose worker is lost, one whose token is, a slot that was never freed, sockets that should end."""

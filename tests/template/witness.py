@@ -18,6 +18,7 @@ from unittest.mock import patch
 from botocore.exceptions import ClientError
 
 from adapters.objects import Objects
+from local.partiql import update_item
 from tests.kit.calls import Call, Make, watched
 from tests.kit.tables import Aws
 
@@ -103,6 +104,9 @@ class Witness:
             case "BatchGetItem" | "BatchWriteItem":
                 for table in given["RequestItems"]:
                     yield f"dynamodb:{call.operation}", self._table(table)
+            case "BatchExecuteStatement":
+                for one in given["Statements"]:
+                    yield "dynamodb:PartiQLUpdate", self._table(update_item(one, frozenset())["TableName"])
             case "Query" | "Scan" | "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem":
                 index = f"/index/{given['IndexName']}" if "IndexName" in given else ""
                 yield f"dynamodb:{call.operation}", self._table(given["TableName"]) + index

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.kit.streams import Record
 
 QUIET = Console(file=io.StringIO())
-WRITES = ("BatchWriteItem", "TransactWriteItems", "UpdateItem", "SendMessageBatch")
+WRITES = ("BatchWriteItem", "TransactWriteItems", "UpdateItem", "BatchExecuteStatement", "SendMessageBatch")
 MOVES = ("start", "start", "output", "complete", "fail", "cancel", "stop", "lose_worker", "renew", "progress")
 
 
