@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import cold, folding, frames, posts, results, units, updates, views
+from bench import cold, end_to_end, folding, frames, posts, results, units, updates, views
 from bench.results import Row
 from client.show import table
 from local.errors import StackError
@@ -28,10 +28,9 @@ BENCHES: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "units": units.rows,
     "cold": cold.rows,
     "updates": updates.rows,
+    "end_to_end": end_to_end.rows,
 }
 UNMEASURED: Final = (
-    Row("end to end: submit to ack, p50", None, None, "ms", "ratio <= 1.5", "not measured yet"),
-    Row("end to end: append to push, p50", None, None, "ms", "ratio <= 1.5", "not measured yet"),
     Row(
         "growth: cost of an event, 10^5 against 10^3 in the log", None, None, "us", "ratio <= 1.15", "not measured yet"
     ),

@@ -3,69 +3,41 @@
     python -m bench.throughput [REQUESTS]
 
 The flow is measured from the log: a backlog is made while the workers rest, then they are let at it. What takes the
-time is measured in this process, which runs the worker's real handler against the same stack, with a timer around each
-call of boto3 and each wait for an answer; a profiler would slow Python down and the waits not.
+time is measured in this process, which runs the worker's real handler against the same stack (bench/inside.py).
 """
 
-import http.client
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
-from unittest.mock import patch
+from typing import TYPE_CHECKING, Final
 
-from botocore.client import BaseClient
 from rich.console import Console
 
 from adapters.clock import Clock
 from adapters.event_store import EventStore
 from adapters.request_queue import Submission
 from adapters.work_tokens import body_of
+from bench.inside import Spent, as_function, timed
 from client.show import table
 from domain.instant import from_text
 from domain.recorded import Head
 from handlers import work
-from local.aws import session
 from local.deploy import PROJECT
-from local.environment import clean
 from local.stack import Stack, running
 from local.waiting import until
 from tests.kit.stacks import aws_of, queue_of, work_paused
-from tests.kit.tables import Aws, environment_of
 from tests.kit.tokens import token
+
+if TYPE_CHECKING:
+    from tests.kit.tables import Aws
 
 WORKERS: Final = 2
 WARM_UP: Final = 10
 CALM: Final = 30  # requests that are run one at a time, each when the views are up to the log
 BACKLOG: Final = 100
 _PATIENCE_S: Final = 600.0
-_READS: Final = frozenset({"Query", "GetItem"})
-
-
-@dataclass(slots=True)
-class Spent:
-    """Seconds and calls of so many requests: all of it, in boto3 with its waits, and waiting for answers."""
-
-    requests: int = 0
-    total_s: float = 0.0
-    boto_s: float = 0.0
-    waiting_s: float = 0.0
-    calls: Counter[str] = field(default_factory=Counter)
-    before_start: Counter[str] = field(default_factory=Counter)  # up to the write that starts the attempt
-
-    def shares(self) -> list[tuple[str, float]]:
-        """Milliseconds a request, by whose code they were spent in."""
-        parts = {
-            "our code and what it uses": self.total_s - self.boto_s,
-            "boto3": self.boto_s - self.waiting_s,
-            "waiting for the emulator": self.waiting_s,
-        }
-        return [(name, 1000 * seconds / self.requests) for name, seconds in parts.items()]
 
 
 class Bench:
@@ -94,7 +66,7 @@ class Bench:
     def calm(self, many: int) -> Spent:
         """What requests cost that come one at a time."""
         spent = Spent()
-        with work_paused(self._stack), self._as_worker():
+        with work_paused(self._stack), as_function(self._stack, "Work"):
             for _ in range(many):
                 heads = self._ask(1)
                 self._wait(partial(self._projected, heads))
@@ -106,7 +78,7 @@ class Bench:
     def backlog(self, many: int) -> Spent:
         """What requests cost that have been waiting in a long queue, run one right after the other."""
         spent = Spent()
-        with work_paused(self._stack), self._as_worker():
+        with work_paused(self._stack), as_function(self._stack, "Work"):
             heads = self._ask(many)
             self._wait(partial(self._projected, heads))
             _run(heads, spent)
@@ -133,19 +105,6 @@ class Bench:
         if not until(happened, seconds=_PATIENCE_S):
             raise RuntimeError("the stack does not come to an end with it")
 
-    @contextmanager
-    def _as_worker(self) -> Iterator[None]:
-        """Be the worker's function: its environment, and its handler built anew."""
-        functions = session().client("lambda", endpoint_url=self._stack.endpoint_url)
-        pages = functions.get_paginator("list_functions").paginate()
-        (name,) = (
-            one["FunctionName"] for page in pages for one in page["Functions"] if "-Work-" in one["FunctionName"]
-        )
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        mine = clean(AWS_ENDPOINT_URL=self._stack.endpoint_url, POWERTOOLS_LOG_LEVEL="CRITICAL", **variables)
-        with environment_of(mine):
-            yield
-
 
 class _Context:
     aws_request_id = "bench"
@@ -158,46 +117,13 @@ def _run(heads: Sequence[Head], spent: Spent) -> None:
     """Run a worker's handler once for each request, and add up where its time went."""
     for head in heads:
         record = {"messageId": head.request_id, "body": body_of(token(head))}
-        with _timed(spent):
+        with timed(spent):
             began = time.perf_counter()
             answer = work.handler({"Records": [record]}, _Context())
             spent.total_s += time.perf_counter() - began
         if answer["batchItemFailures"]:
             raise RuntimeError(f"the worker put back {head.request_id}")
         spent.requests += 1
-
-
-@contextmanager
-def _timed(spent: Spent) -> Iterator[None]:
-    """Add up the calls of boto3 made in the block, and the time that they and their waits take."""
-    real_call = BaseClient._make_api_call  # type: ignore[attr-defined]
-    real_wait = http.client.HTTPConnection.getresponse
-    has_started = False
-
-    def make_api_call(client: BaseClient, operation: str, arguments: Any) -> Any:
-        nonlocal has_started
-        began = time.perf_counter()
-        try:
-            return real_call(client, operation, arguments)
-        finally:
-            spent.boto_s += time.perf_counter() - began
-            spent.calls[operation] += 1
-            if not has_started:
-                spent.before_start["read" if operation in _READS else "write"] += 1
-            has_started |= operation not in _READS
-
-    def getresponse(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
-        began = time.perf_counter()
-        try:
-            return real_wait(connection)
-        finally:
-            spent.waiting_s += time.perf_counter() - began
-
-    with (
-        patch.object(BaseClient, "_make_api_call", make_api_call),
-        patch.object(http.client.HTTPConnection, "getresponse", getresponse),
-    ):
-        yield
 
 
 def throughput(requests: int, console: Console) -> None:

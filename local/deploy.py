@@ -3,7 +3,7 @@
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,32 +33,53 @@ def deploy(directory: Path, endpoint_url: str, token: Token, others: Mapping[str
 
     Errors: DeployFailed.
     """
+    build = directory / "build"
+    given = {"TokenKey": token.key, "TokenIssuer": token.issuer, "TokenAudience": token.audience, **others}
+    overrides = _overrides(endpoint_url, given)
+    session().client("s3", endpoint_url=endpoint_url).create_bucket(Bucket=_ARTIFACTS_BUCKET)
+    _sam("build", "--build-dir", str(build), "--parameter-overrides", *overrides, to=directory, endpoint=endpoint_url)
+    _deploy(build / "template.yaml", STACK_NAME, overrides, to=directory, endpoint=endpoint_url)
+    _repair_mappings(endpoint_url)
+    _repair_tables(endpoint_url)
+    return _outputs(STACK_NAME, endpoint_url)
+
+
+def deploy_beside(
+    directory: Path, endpoint_url: str, template: Path, name: str, others: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Deploy another template, of which nothing has to be built, to an emulator that has the stack; its outputs.
+
+    Errors: DeployFailed.
+    """
+    _deploy(template, name, _overrides(endpoint_url, others), to=directory, endpoint=endpoint_url)
+    return _outputs(name, endpoint_url)
+
+
+def _overrides(endpoint_url: str, others: Mapping[str, str]) -> list[str]:
     parameters = {
         "PythonRuntime": f"python{_PYTHON}",
         "Architecture": _ARCHITECTURE,
         "ManagementEndpoint": f"{endpoint_url}/_aws/execute-api",
-        "TokenKey": token.key,
-        "TokenIssuer": token.issuer,
-        "TokenAudience": token.audience,
         **others,
     }
-    overrides = [f"ParameterKey={name},ParameterValue={value}" for name, value in parameters.items()]
-    build = directory / "build"
-    session().client("s3", endpoint_url=endpoint_url).create_bucket(Bucket=_ARTIFACTS_BUCKET)
-    _sam("build", "--build-dir", str(build), "--parameter-overrides", *overrides, to=directory, endpoint=endpoint_url)
+    return [f"ParameterKey={name},ParameterValue={value}" for name, value in parameters.items()]
+
+
+def _deploy(template: Path, name: str, overrides: Sequence[str], *, to: Path, endpoint: str) -> None:
     _sam(
-        *("deploy", "--template-file", str(build / "template.yaml")),
-        *("--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS_BUCKET),
+        *("deploy", "--template-file", str(template)),
+        *("--stack-name", name, "--s3-bucket", _ARTIFACTS_BUCKET),
         *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
         *("--no-progressbar", "--no-confirm-changeset", "--disable-rollback"),
         *("--parameter-overrides", *overrides),
-        to=directory,
-        endpoint=endpoint_url,
+        to=to,
+        endpoint=endpoint,
     )
-    _repair_mappings(endpoint_url)
-    _repair_tables(endpoint_url)
+
+
+def _outputs(name: str, endpoint_url: str) -> Mapping[str, str]:
     cloudformation = session().client("cloudformation", endpoint_url=endpoint_url)
-    stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
