@@ -26,7 +26,8 @@ class Use:
     connections: int = 10_000  # open at any moment, day and night
     requests_a_day: float = 10  # of a connection
     progress: int = 10  # events of progress that a request stores
-    pushes: int = 8  # frames that a request's watcher gets: some progress is conflated
+    pushes: int = 8  # frames that each of a request's watchers gets: some progress is conflated
+    watchers: int = 1  # of a request: who submits it, and others who subscribe to it
     reconnect_s: int = 7_000  # API Gateway ends a connection after two hours
     ping_s: int = 300  # and an idle one after ten minutes
     run_s: float = 5  # that the action of a request takes
@@ -108,9 +109,14 @@ class Month:
         return self.use.connections * SECONDS / self.use.ping_s
 
     @property
+    def others(self) -> float:
+        """Subscriptions by others than who submits."""
+        return self.requests * (self.use.watchers - 1)
+
+    @property
     def frames(self) -> float:
         """Frames to and from clients: each of theirs is answered."""
-        return 2 * (self.requests + self.pings) + self.requests * self.use.pushes
+        return 2 * (self.requests + self.others + self.pings) + self.requests * self.use.pushes * self.use.watchers
 
     @property
     def shards(self) -> int:
@@ -141,18 +147,18 @@ def operations(month: Month) -> dict[str, float]:
         "project a progress event": progress + requests,
         "complete a request": requests,
         "project a completion: row, counts and audit entry": requests,
-        "load the newest event": requests,
-        "subscribe to a request": requests,
+        "load the newest event": requests + month.others,
+        "subscribe to a request": requests + month.others,
         "find the one watcher of a topic": 3 * month.batches,  # a request's, its user's and its tenant's topic
         "save a connection": month.connects,
-        "take from the bucket of a limit": 2 * requests,
+        "take from the bucket of a limit": 2 * requests + month.others,
     }
 
 
 def invocations(month: Month) -> dict[str, float]:
     """How often each function is started."""
     return {
-        "message": month.requests + month.pings,
+        "message": month.requests + month.others + month.pings,
         "authorize": month.connects,
         "connect": month.connects,
         "disconnect": month.connects,
@@ -193,8 +199,8 @@ def needs(month: Month, speed: Speed) -> dict[str, float]:
     busy = {name: count / SECONDS * seconds[name] for name, count in started.items()}
     return {
         "connects a second": month.connects / SECONDS,
-        "frames from clients a second": (month.requests + month.pings) / SECONDS,
-        "frames to clients a second": month.requests * (1 + month.use.pushes) / SECONDS + month.pings / SECONDS,
+        "frames from clients a second": (month.requests + month.others + month.pings) / SECONDS,
+        "frames to clients a second": (month.frames - month.requests - month.others - month.pings) / SECONDS,
         "requests that run at once (WorkConcurrency)": busy["work"],
         "functions that run at once": sum(busy.values()),
         "events a second": month.events / SECONDS,

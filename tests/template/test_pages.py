@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from bench import cost
+from bench import cost, peers
 from domain.diagram import diagram
 from tests.template.drawing import parts
 from tests.template.template import ROOT
@@ -36,6 +36,10 @@ def test_the_tables_of_what_it_costs_are_what_the_script_prints() -> None:
     assert between("docs/cost.md", "cost") == cost.report(cost.Use(), cost.Speed(), cost.Prices())
 
 
+def test_the_table_beside_other_systems_is_what_the_script_prints() -> None:
+    assert between("docs/cost.md", "peers") == peers.report()
+
+
 def test_the_script_knows_what_an_operation_consumes_and_how_many_figures_are_watched() -> None:
     assert cost.operations(cost.Month(cost.Use())).keys() <= cost.units().keys()
     assert sum(len(watched(alarm)) for alarm in ALARMS.values()) == cost.ALARM_FIGURES
@@ -50,6 +54,9 @@ def test_what_is_reckoned_grows_with_use() -> None:
     month = cost.Month(cost.Use(connections=10, requests_a_day=1, progress=0, pushes=1))
     assert (month.requests, month.events) == (300, 900)
     assert month.frames == 2 * (300 + month.pings) + 300
+    watched = cost.Month(cost.Use(connections=10, requests_a_day=1, progress=0, pushes=1, watchers=3))
+    assert watched.frames == 2 * (300 + 600 + watched.pings) + 900
+    assert cost.operations(watched)["subscribe to a request"] == 900
 
 
 @pytest.mark.parametrize("page", NAMES)
