@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import cold, end_to_end, folding, frames, posts, results, units, updates, views
+from bench import cold, end_to_end, folding, frames, loading, posts, results, units, updates, views
 from bench.results import Row
 from client.show import table
 from local.errors import StackError
@@ -22,6 +22,7 @@ from local.errors import StackError
 KEPT: Final = Path(__file__).with_name("results.json")
 BENCHES: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "folding": folding.rows,
+    "loading": loading.rows,
     "views": views.rows,
     "posts": posts.rows,
     "frames": frames.rows,
