@@ -45,11 +45,13 @@ class Spent:
         return [(name, 1000 * seconds / self.requests) for name, seconds in parts.items()]
 
     def told(self) -> str:
-        """Milliseconds in the handler, and the calls on its way with theirs; some may run side by side."""
+        """The handler's calls of AWS and what of its time each takes; some may run side by side."""
+        whole = self.total_s / self.requests
         calls = [
-            f"{len(took) / self.requests:g} x {name} {1000 * mean(took):.1f} ms" for name, took in self.each.items()
+            f"{len(took) / self.requests:g} x {name} ({100 * mean(took) / whole:.0f} % each)"
+            for name, took in self.each.items()
         ]
-        return f"{1000 * self.total_s / self.requests:.1f} ms in the handler, with {', '.join(calls)}"
+        return f"calls of AWS in the handler and their share of its time: {', '.join(calls)}"
 
 
 @contextmanager

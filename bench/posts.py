@@ -8,8 +8,9 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,20 @@ def _serve(told: Connection) -> None:
         await server.serve_forever()
 
     asyncio.run(run())
+
+
+@contextmanager
+def sink() -> Iterator[str]:
+    """A process that takes every post; the address of its stage."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{_told(here)}/live"
+    finally:
+        process.terminate()
+        process.join()
 
 
 def own_lines(url: str, names: list[str], rounds: int) -> None:
@@ -102,20 +117,14 @@ def measured(connections: int, rounds: int) -> dict[str, tuple[float, float]]:
     """Posts a CPU second and memory of both ways."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    sink = context.Process(target=_serve, args=(there,), daemon=True)
-    sink.start()
-    url = f"http://127.0.0.1:{_told(here)}/live"
     figures: dict[str, tuple[float, float]] = {}
-    try:
+    with sink() as url:
         for way in (own_lines, boto3_calls):
             one = context.Process(target=_measure, args=(way, url, connections, rounds, there))
             with patch.dict(os.environ, clean(), clear=True):
                 one.start()
             figures[way.__name__] = _told(here)
             one.join()
-    finally:
-        sink.terminate()
-        sink.join()
     return figures
 
 

@@ -40,7 +40,7 @@ class Row:
         return figure is not None and COMPARES[compares](figure, float(limit))
 
     def kept(self) -> dict[str, Any]:
-        """The row as results.json has it."""
+        """The row as results.json has it; one that missed its target says why."""
         ratio = None if self.ratio is None else round(self.ratio, 3)
         figures = {name: _rounded(value) for name, value in (("ours", self.ours), ("peer", self.peer))}
         given = asdict(self)
@@ -48,6 +48,7 @@ class Row:
             "unit": given["unit"],
             "target": self.target,
             "met": self.met,
+            **({"why": self.why} if self.why and self.met is False else {}),
         }
 
 

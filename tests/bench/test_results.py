@@ -39,6 +39,12 @@ def test_a_row_is_kept_with_its_ratio_and_verdict() -> None:
     }
 
 
+def test_a_row_that_missed_its_target_says_why() -> None:
+    missed, without = json.loads(encode([Row("r", 1.0, 1.0, "s", "ratio >= 2", "a reason"), Row("s", 1.0, 1.0, "s")]))
+    assert missed["why"] == "a reason"
+    assert "why" not in without
+
+
 def test_runs_compare_by_ratio_whatever_the_machine_does() -> None:
     before = json.loads(encode([Row("r", 10.0, 5.0, "s"), Row("count", 10.0, None, "calls")]))
     assert changes([Row("r", 30.0, 15.0, "s"), Row("count", 13.0, None, "calls")], before) == {
