@@ -41,7 +41,7 @@ def run(names: Sequence[str], console: Console) -> list[Row]:
         started = time.monotonic()
         try:
             rows += BENCHES[name]()
-        except StackError as exc:
+        except (StackError, RuntimeError, TimeoutError) as exc:
             rows.append(Row(name, None, None, "", "ours >= 0", f"not measured: {exc}"))
         console.print(f"{name}: {time.monotonic() - started:.0f} s")
     return rows
