@@ -48,7 +48,7 @@ def run(names: Sequence[str], console: Console) -> list[Row]:
 
 
 def show(rows: Sequence[Row], changed: Mapping[str, str], console: Console) -> None:
-    """Print the table, and under it why a row is as it is."""
+    """Print the table, and under it why targets were missed."""
     made = table("bench", "ours", "peer", "ratio", "unit", "target", "", "since", right=("ours", "peer", "ratio"))
     for row in rows:
         said = "not measured" if row.ours is None else _WORDS[row.met]
@@ -56,7 +56,7 @@ def show(rows: Sequence[Row], changed: Mapping[str, str], console: Console) -> N
         made.add_row(row.name, *figures, row.unit, row.target, said, changed.get(row.name, ""))
     console.print(made)
     for row in rows:
-        if row.why or row.met is False:
+        if row.met is False:
             console.print(f"  {row.name}: {row.why or 'missed, and the bench does not say why'}")
 
 

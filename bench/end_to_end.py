@@ -71,7 +71,8 @@ class Life:
         """The next event."""
         self._steps += 1
         percent = min(99.0, self._steps / 10)
-        return self._next(ReportProgress(now=self._clock.now(), attempt=1, percent=percent, message="Working"))
+        told = f"Step {self._steps}"  # a repeat would be no event
+        return self._next(ReportProgress(now=self._clock.now(), attempt=1, percent=percent, message=told))
 
     def _next(self, command: Command) -> RecordedEvent:
         origin = Origin(TENANT, USER, "bench", "bench")
