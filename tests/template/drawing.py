@@ -35,7 +35,7 @@ def _woken() -> Iterator[str]:
 
 def _written() -> Iterator[str]:
     for function in FUNCTIONS:
-        for statement in statements(function):
+        for statement in statements(function, "asks"):
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             if not any(action.partition(":")[2].startswith(_WRITES) for action in actions):
                 continue

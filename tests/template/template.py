@@ -18,10 +18,10 @@ FUNCTIONS: Final = {name: made["Properties"] for name, made in of_type("AWS::Ser
 TABLES: Final = of_type("AWS::DynamoDB::Table")
 
 
-def statements(function: str) -> Iterator[Mapping[str, Any]]:
-    """What a function is allowed, also under a condition."""
-    for policy in FUNCTIONS[function].get("Policies", ()):
-        for statement in policy["Statement"]:
+def statements(function: str, policy: str) -> Iterator[Mapping[str, Any]]:
+    """What a policy of a function's role allows, also under a condition."""
+    for made in TEMPLATE["Resources"][f"{function}Role"]["Properties"]["Policies"]:
+        for statement in made["PolicyDocument"]["Statement"] if made["PolicyName"] == policy else ():
             if "If" in statement:
                 condition, chosen, otherwise = statement["If"]
                 assert condition in TEMPLATE["Conditions"]

@@ -13,7 +13,7 @@ SETTINGS: Final = tomllib.loads((ROOT / "samconfig.toml").read_text())
 ENVIRONMENTS: Final = [name for name in SETTINGS if name not in {"version", "default"}]
 # What names a resource where its type has such a property; a "Name" at the top of the properties does so everywhere.
 NAMES: Final = re.compile(r"(Name|[A-Z]\w+Name)")
-OTHERS_NAMES: Final = {"AttributeName", "DomainName", "IndexName", "MetricName", "StageName"}
+OTHERS_NAMES: Final = {"AttributeName", "DomainName", "IndexName", "MetricName", "PolicyName", "StageName"}
 
 
 def names(value: Any, where: str) -> Iterator[tuple[str, Any]]:
