@@ -6,7 +6,6 @@ BIN := .venv/bin
 LAYER_PYTHON ?= 3.13
 LAYER_PLATFORM ?= aarch64
 LAYER_CACHE := .local/layers/$(LAYER_PYTHON)-$(LAYER_PLATFORM)
-PACKAGES := domain projections adapters handlers actions
 PYTEST_ARGS ?=
 ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 ON_THE_STACK := tests/stack tests/local
@@ -84,7 +83,7 @@ fuzz: .venv/.dev ## Mutate frames, tokens, stream records and stored rows: make 
 
 # Not among the requirements: it asks a service about what is pinned, so it needs the network and the newest of itself.
 audit: .venv/.dev ## Ask the advisory databases about every pinned requirement; needs the network.
-	@for set in demo "" dev browser; do \
+	@for set in demo "" tokens dev browser; do \
 	    $(BIN)/uv tool run pip-audit --disable-pip --require-hashes --progress-spinner off \
 	        --requirement requirements$${set:+-$$set}.txt || failed=1; \
 	done; exit $${failed:-0}
@@ -128,7 +127,7 @@ deploy-console: .venv/.demo ## Upload the console to a stack that was deployed w
 	@$(BIN)/python -m tools.publish_console "$(STACK)"
 
 requirements: .venv/.dev ## Choose the newest versions that fit together and pin them.
-	@for set in demo "" dev browser bench; do \
+	@for set in demo "" tokens dev browser bench; do \
 	    name=requirements$${set:+-$$set}; \
 	    constraint=$$([[ $$set == demo ]] || echo "--constraint requirements-demo.txt"); \
 	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -141,7 +140,8 @@ clean: ## Remove everything that was built or installed; stop the stack first.
 # --- what runs here -------------------------------------------------------------------------------------------
 
 # A long command says what it is; its output shows only when it fails.
-quietly = mkdir -p .local/log; $(1) >.local/log/install.log 2>&1 || { cat .local/log/install.log >&2; exit 1; }
+quietly = mkdir -p .local/log; $(1) >$(install_log) 2>&1 || { cat $(install_log) >&2; exit 1; }
+install_log = .local/log/install-$(notdir $(@D)).log
 
 # The requirements are complete (each is pinned), so there is nothing to resolve; wheels need no compiler.
 install := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-compile
@@ -192,15 +192,17 @@ LAYER_TARGET := --implementation cp --python-version $(LAYER_PYTHON) \
     --platform manylinux2014_$(LAYER_PLATFORM) --platform manylinux_2_28_$(LAYER_PLATFORM)
 endif
 
-$(LAYER_CACHE)/.complete: requirements.txt
-	@$(call quietly,rm -rf "$(LAYER_CACHE)" && $(install) --only-binary=:all: --require-hashes \
-	    --requirement requirements.txt --target "$(LAYER_CACHE)/python" $(LAYER_TARGET))
+$(LAYER_CACHE)/%/.complete: %.txt
+	@$(call quietly,rm -rf "$(@D)" && $(install) --only-binary=:all: --require-hashes \
+	    --requirement $< --target "$(@D)/python" $(LAYER_TARGET))
 	@touch $@
 
-build-DependenciesLayer: $(LAYER_CACHE)/.complete
+build-DependenciesLayer: $(LAYER_CACHE)/requirements/.complete
+build-TokensLayer: $(LAYER_CACHE)/requirements-tokens/.complete
+build-DependenciesLayer build-TokensLayer:
 	@mkdir -p "$(ARTIFACTS_DIR)"
-	@cp -R "$(LAYER_CACHE)/python" "$(ARTIFACTS_DIR)/"
+	@cp -R "$(<D)/python" "$(ARTIFACTS_DIR)/"
 
 build-%:
 	@mkdir -p "$(ARTIFACTS_DIR)"
-	@tar -cf - --exclude=__pycache__ $(PACKAGES) | tar -xf - -C "$(ARTIFACTS_DIR)"
+	@set -o pipefail; $(BIN)/python -m local.needed "$*" | tar -cf - -T - | tar -xf - -C "$(ARTIFACTS_DIR)"

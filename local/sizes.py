@@ -4,7 +4,6 @@
 """
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from rich.console import Console
 from rich.table import Table
 
+from local.needed import module_of
 from local.template import PROJECT, resources
 
 BUILT: Final = PROJECT / ".aws-sam" / "build"
@@ -51,11 +51,6 @@ class Imported:
     def from_package(self, *names: str) -> frozenset[str]:
         """The modules of some packages among them."""
         return frozenset(module for module in self.modules if module.partition(".")[0] in names)
-
-
-def module_of(function: str) -> str:
-    """The module that a function's logical id stands for."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()
 
 
 def artefact(directory: Path) -> Artefact:

@@ -125,8 +125,7 @@ class _Scenario:
         self._let_two_go_on()
         self._leave_to_the_sweeper()
         self._spoil_records()
-        with self._acting("Disconnect"):
-            disconnect.handler(self._event("c-1"), None)
+        self._close("c-1")
         self._deliver("Connections")
 
     def _get_in(self) -> None:
@@ -148,8 +147,7 @@ class _Scenario:
         for name in ("c-1", "c-gone", "c-stuck", "c-left"):
             with self._acting("Connect"):
                 assert connect.handler(self._event(name), None) == {"statusCode": 200}
-        with self._acting("Disconnect"):
-            disconnect.handler(self._event("c-left"), None)
+        self._close("c-left")
         self._deliver("Connections")
 
     def _ask(self) -> None:
@@ -300,6 +298,11 @@ class _Scenario:
         if table == "Events":
             with self._acting("NotifySubscribers"):
                 notify_subscribers.handler({"Records": records}, None)
+
+    def _close(self, connection_id: str) -> None:
+        event = self._event(connection_id)
+        with self._acting("Disconnect"):
+            disconnect.handler(event, None)
 
     def _say(self, type: str, connection_id: str = "c-1", **fields: Any) -> None:  # noqa: A002 - the frame's name of it
         self._witness.frames.add(type)

@@ -31,6 +31,12 @@ def statements(function: str, policy: str) -> Iterator[Mapping[str, Any]]:
                 yield statement
 
 
+def layers(function: str) -> list[str]:
+    """The layers of a function: SAM adds its own to those of all."""
+    given = (*TEMPLATE["Globals"]["Function"]["Layers"], *FUNCTIONS[function].get("Layers", ()))
+    return [layer["Ref"] for layer in given]
+
+
 def listed(value: Any) -> list[Any]:
     """One or several, as a policy may write them."""
     return value if isinstance(value, list) else [value]

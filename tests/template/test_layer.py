@@ -1,48 +1,54 @@
-"""The functions import nothing that is neither in the layer nor in Lambda's own runtime.
+"""A function imports nothing that is neither in its layers nor in Lambda's own runtime.
 
-On this machine they run on the Python of .venv, where a package that was forgotten in requirements.txt would be found.
+On this machine they run on the Python of .venv, where a package that was forgotten would be found.
 """
 
-import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-OURS = ("domain", "projections", "adapters", "handlers", "actions")
+import pytest
+
+from local.needed import needed
+from tests.template.template import FUNCTIONS, ROOT, layers, of_type
+
+PINNED = {"DependenciesLayer": "requirements.txt", "TokensLayer": "requirements-tokens.txt"}
 OF_LAMBDA = {"boto3", "botocore"}
 
 
-def test_every_package_that_the_functions_import_is_in_the_layer_or_in_the_runtime() -> None:
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    there = {normal(name) for name in pinned} | OF_LAMBDA
-    owners = packages_distributions()
-    imported = {name for package in OURS for file in (ROOT / package).rglob("*.py") for name in imports_of(file)}
-    missing = {name: owners.get(name) for name in imported if not {normal(o) for o in owners.get(name, [])} & there}
-    assert not missing
-    assert {"boto3", "pydantic", "jwt", "simplejson", "aws_lambda_powertools"} <= imported
-
-
-def imports_of(file: Path) -> Iterator[str]:
-    """The top-level names that a module imports from outside when it runs."""
-    for node in running(ast.parse(file.read_text())):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-        for name in (name.partition(".")[0] for name in names):
-            if name not in sys.stdlib_module_names and name not in OURS:
-                yield name
-
-
-def running(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The imports of a tree that are not for the type checker alone."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
-            yield from running(node)
+def held(layer: str) -> set[str]:
+    """The distributions in a layer."""
+    return {
+        normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / PINNED[layer]).read_text(), re.MULTILINE)
+    }
 
 
 def normal(name: str) -> str:
     """A distribution's name as the index compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def missing(imported: Iterable[str], there: set[str]) -> dict[str, list[str]]:
+    """The names that come from no distribution that is there, with those that they would come from."""
+    owners = {name: [normal(owner) for owner in packages_distributions().get(name, ())] for name in imported}
+    return {name: owned for name, owned in owners.items() if not there.intersection(owned)}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_package_that_a_function_imports_is_in_its_layers_or_in_the_runtime(function: str) -> None:
+    imported = needed(function).others - sys.stdlib_module_names
+    assert {"boto3", "aws_lambda_powertools"} <= imported
+    assert not missing(imported, OF_LAMBDA.union(*map(held, layers(function))))
+
+
+def test_only_functions_that_import_from_a_layer_have_it() -> None:
+    assert of_type("AWS::Serverless::LayerVersion").keys() == PINNED.keys()
+    for function in FUNCTIONS:
+        for layer in layers(function):
+            others = OF_LAMBDA.union(*(held(one) for one in layers(function) if one != layer))
+            assert missing(needed(function).others - sys.stdlib_module_names, others), f"{function} needs no {layer}"
+
+
+def test_no_package_is_in_two_layers() -> None:
+    assert not held("DependenciesLayer") & held("TokensLayer")

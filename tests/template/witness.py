@@ -4,14 +4,18 @@ allowed   (IAM action, resource) as the policies in template.yaml name them: Eve
           PayloadBucket/*, WorkQueue, WebSocketApi/POST, ...
 figures   the metrics that a function has told in CloudWatch's embedded format
 lines     what it has logged
+modules   those of ours that ran for it
 """
 
 import io
 import json
+import sys
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -23,6 +27,7 @@ from tests.kit.calls import Call, Make, watched
 from tests.kit.tables import Aws
 
 Permission = tuple[str, str]
+_OURS: Final = ("domain.", "projections.", "adapters.", "handlers.", "actions.")
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 _TRANSACTED: Final = {
     "Put": "dynamodb:PutItem",
@@ -46,6 +51,7 @@ class Witness:
     allowed: dict[str, set[Permission]] = field(default_factory=lambda: defaultdict(set))
     figures: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     lines: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    modules: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     frames: set[str] = field(default_factory=set)  # types of those that were sent
     _said: io.StringIO = field(default_factory=io.StringIO)
 
@@ -57,7 +63,8 @@ class Witness:
             def asked(call: Call, make: Make) -> Any:
                 self.allowed[function].update(self._needed(call))
                 try:
-                    return make()
+                    with _unwatched():  # what AWS does is none of ours, and most of all calls
+                        return make()
                 except ClientError as exc:
                     if call.operation == "GetObject" and exc.response["Error"]["Code"] in _MISSING:
                         # Without this permission, S3 answers that it is forbidden, not that there is nothing.
@@ -69,6 +76,7 @@ class Witness:
                 return f"https://made.up/{key}"
 
             stack.enter_context(watched(asked))
+            stack.enter_context(_running(self.modules[function]))
             stack.enter_context(patch.object(Objects, "link", link))
             stack.enter_context(redirect_stdout(self._said))
             start = self._said.tell()
@@ -129,3 +137,34 @@ class Witness:
     def _bucket(self, given: Mapping[str, Any]) -> str:
         buckets = {self.aws.payload_bucket: "PayloadBucket", self.aws.failures_bucket: "FailuresBucket"}
         return buckets[given["Bucket"]]
+
+
+@contextmanager
+def _running(modules: set[str]) -> Iterator[None]:
+    """Write down of which of our modules code is called in the block, here or in a thread that is started there."""
+    seen: set[str] = set()  # files: this is called for every call there is, so it must be quick
+
+    def called(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename not in seen:
+            seen.add(frame.f_code.co_filename)
+            name = frame.f_globals.get("__name__", "")
+            if name.startswith(_OURS):
+                modules.add(name)
+
+    sys.setprofile(called)
+    threading.setprofile(called)
+    try:
+        yield
+    finally:
+        threading.setprofile(None)
+        sys.setprofile(None)
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    called = sys.getprofile()
+    sys.setprofile(None)
+    try:
+        yield
+    finally:
+        sys.setprofile(called)
