@@ -28,7 +28,9 @@ class Token:
     audience: str
 
 
-def deploy(directory: Path, endpoint_url: str, token: Token, others: Mapping[str, str]) -> Mapping[str, str]:
+def deploy(
+    directory: Path, endpoint_url: str, token: Token, others: Mapping[str, str], name: str = STACK_NAME
+) -> Mapping[str, str]:
     """Build and deploy the template, with other parameters beside those that this machine needs; the stack's outputs.
 
     Errors: DeployFailed.
@@ -38,10 +40,10 @@ def deploy(directory: Path, endpoint_url: str, token: Token, others: Mapping[str
     overrides = _overrides(endpoint_url, given)
     session().client("s3", endpoint_url=endpoint_url).create_bucket(Bucket=_ARTIFACTS_BUCKET)
     _sam("build", "--build-dir", str(build), "--parameter-overrides", *overrides, to=directory, endpoint=endpoint_url)
-    _deploy(build / "template.yaml", STACK_NAME, overrides, to=directory, endpoint=endpoint_url)
+    _deploy(build / "template.yaml", name, overrides, to=directory, endpoint=endpoint_url)
     _repair_mappings(endpoint_url)
-    _repair_tables(endpoint_url)
-    return _outputs(STACK_NAME, endpoint_url)
+    _repair_tables(endpoint_url, name)
+    return _outputs(name, endpoint_url)
 
 
 def deploy_beside(
@@ -83,11 +85,11 @@ def _outputs(name: str, endpoint_url: str) -> Mapping[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def _repair_tables(endpoint_url: str) -> None:
+def _repair_tables(endpoint_url: str, stack_name: str) -> None:
     """Give tables what the emulator leaves out of their definitions: when rows end, and recovery."""
     cloudformation = session().client("cloudformation", endpoint_url=endpoint_url)
     dynamodb = session().client("dynamodb", endpoint_url=endpoint_url)
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name)
     names = {
         one["LogicalResourceId"]: one["PhysicalResourceId"] for page in pages for one in page["StackResourceSummaries"]
     }
