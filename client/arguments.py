@@ -57,12 +57,17 @@ def _add(commands: Any, name: str, what: str, scopes: tuple[str, ...] = ()) -> a
 
 
 def _add_token(commands: Any) -> None:
-    command = commands.add_parser("token", help="make a token for the stack on this machine")
-    command.set_defaults(stack=None)
+    command = commands.add_parser(
+        "token",
+        help="make a token",
+        description="Make a token for the stack on this machine, or with --issuer for one whose key you have.",
+    )
     command.add_argument("--tenant", required=True)
     command.add_argument("--user", required=True)
     command.add_argument("--scope", action="append", default=[], help="tenant:read or tenant:write; may be repeated")
     command.add_argument("--ttl", type=positive, default=3600, metavar="SECONDS", help="3600 unless told")
+    command.add_argument("--issuer", help="a stack's TokenIssuer; its TokenKey is read from STREAMER_TOKEN_KEY")
+    command.add_argument("--audience", default="streamer", help="and its TokenAudience; streamer unless told")
 
 
 def _add_submit(commands: Any) -> None:

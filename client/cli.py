@@ -22,10 +22,11 @@ from client.commands import COMMANDS, Session
 from client.errors import ClientError, ConnectionLost, ConnectRefused, NoReply, UnreadableReply
 from client.stack import Stack, StackNotFound, deployed_stack, local_stack
 from client.streamer import StreamerClient
-from client.tokens import NoTokenKey, make_token
+from client.tokens import Issuer, NoTokenKey, Signer, make_token
 
 OK, FAILED, USAGE, NOT_CONNECTED, INTERRUPTED = 0, 1, 2, 3, 130
 TOKEN_VARIABLE: Final = "STREAMER_TOKEN"  # noqa: S105 - a name, no token
+KEY_VARIABLE: Final = "STREAMER_TOKEN_KEY"
 
 
 class NoToken(ClientError):
@@ -41,11 +42,11 @@ def main(arguments: Sequence[str] | None = None, additions: Iterable[Addition] =
     try:
         if "run" in asked:
             return int(asked.run(asked))
-        stack = deployed_stack(asked.stack) if asked.stack else local_stack(Path.cwd())
         if asked.command == "token":
-            print(_token(stack, asked, asked.scope, timedelta(seconds=asked.ttl)))
-        else:
-            asyncio.run(_run(stack, asked))
+            print(_token(_signer(asked), asked, asked.scope, timedelta(seconds=asked.ttl)))
+            return OK
+        stack = deployed_stack(asked.stack) if asked.stack else local_stack(Path.cwd())
+        asyncio.run(_run(stack, asked))
     except ClientError as error:
         Console(stderr=True, highlight=False).print(Text(f"streamer: {error}"), soft_wrap=True)
         return _exit_code(error)
@@ -69,7 +70,14 @@ def _token_for(stack: Stack, asked: argparse.Namespace) -> str:
     raise NoToken
 
 
-def _token(stack: Stack, asked: argparse.Namespace, scopes: Sequence[str], ttl: timedelta = timedelta(hours=1)) -> str:
+def _signer(asked: argparse.Namespace) -> Signer:
+    """Who makes tokens: the issuer that was named, with the key in the environment, or the stack on this machine."""
+    if not asked.issuer:
+        return local_stack(Path.cwd())
+    return Issuer(os.environ.get(KEY_VARIABLE), asked.issuer, asked.audience)
+
+
+def _token(stack: Signer, asked: argparse.Namespace, scopes: Sequence[str], ttl: timedelta = timedelta(hours=1)) -> str:
     return make_token(stack, tenant=asked.tenant, user=asked.user, scopes=scopes, ttl=ttl, now=datetime.now(UTC))
 
 

@@ -1,6 +1,7 @@
-"""Tokens for the stack on this machine, signed with its own key."""
+"""Tokens for the stack on this machine, signed with its own key, or with one that the user has."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -27,10 +28,22 @@ class Signer(Protocol):
         """Whom its tokens are for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An issuer whose key the user has."""
+
+    token_key: str | None = field(repr=False)
+    issuer: str
+    audience: str
+
+
 class NoTokenKey(ClientError):
     """Only the stack on this machine tells its key."""
 
-    message = "Cannot make a token for this stack; bring one with --token or STREAMER_TOKEN"
+    message = (
+        "Cannot make a token for this stack; bring one with --token or STREAMER_TOKEN, "
+        "or make one with `streamer token --issuer` and its key in STREAMER_TOKEN_KEY"
+    )
 
 
 def make_token(

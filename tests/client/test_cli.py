@@ -78,6 +78,20 @@ async def test_a_token_carries_who_it_is_for(streamer: Streamer) -> None:
     assert claims["exp"] - claims["iat"] == 3600
 
 
+async def test_a_token_is_made_with_a_key_that_the_user_has_where_no_stack_is(
+    streamer: Streamer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for_whom = ("token", "--tenant", "acme", "--user", "ann", "--issuer", "theirs", "--audience", "ours")
+    keyless = await streamer(*for_whom)
+    assert (keyless.code, "STREAMER_TOKEN_KEY" in keyless.err) == (2, True)
+    monkeypatch.setenv("STREAMER_TOKEN_KEY", "k" * 32)
+    made = await streamer(*for_whom)
+    assert (
+        jwt.decode(made.out.strip(), "k" * 32, algorithms=["HS256"], issuer="theirs", audience="ours")["sub"] == "ann"
+    )
+
+
 async def test_submit_prints_the_request(server: ScriptedServer, streamer: Streamer) -> None:
     done = await streamer("submit", "report", '{"n": 1}', "--priority", "9", "--delay-s", "3", "--key", "k")
     assert (done.code, done.out.strip()) == (0, "r1")
