@@ -1,6 +1,7 @@
 """Stacks live side by side, in one account and Region: nothing in the template has a name of its own."""
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from typing import Any, Final
@@ -49,7 +50,9 @@ def test_an_environment_is_a_stack_of_its_own(environment: str) -> None:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_environment_sets_parameters_that_there_are_and_no_secret(environment: str) -> None:
-    for override in SETTINGS[environment]["deploy"]["parameters"]["parameter_overrides"]:
+    overrides = SETTINGS[environment]["deploy"]["parameters"]["parameter_overrides"]
+    # sam writes one text when it keeps what it was answered
+    for override in shlex.split(overrides) if isinstance(overrides, str) else overrides:
         name, _, value = override.partition("=")
         about = TEMPLATE["Parameters"][name]
         assert not about.get("NoEcho")
