@@ -1,6 +1,12 @@
 """The request queue: the door to requests, over the log and the requests view.
 
 What changes a request takes the head that the caller has, however old, and gives the new one; a repeat gives the same.
+
+Errors, of everything here: InvalidValue, with the field's name, before anything is asked or written, when an argument
+        is out of bounds; Unavailable when a service is out of order, or others were first four times over; Undecodable
+        when what is stored cannot be read. Of what a worker does: AttemptOver when its attempt is not the one that
+        runs, AlreadyFinal when the request has ended otherwise.
+Source: decisions 1 (the log), 7 and 15 (whose turn it is), 10 (the contracts that hold it).
 """
 
 from collections.abc import Iterator
@@ -105,7 +111,11 @@ class RequestQueue:
 
     @checked
     def enqueue(self, request_id: str, submission: Submission) -> tuple[Head, bool]:
-        """Take the request in; tells its head and whether it was there before. KeyReused if it is another one."""
+        """Take the request in; tells its head and whether it was there before.
+
+        Errors: KeyReused when its key is of another action or payload, or of a request that has expired;
+                PayloadTooLarge beyond 4 MiB of JSON.
+        """
         if submission.idempotency_key is not None and self._is_over(self._events.head(request_id)):
             raise KeyReused("the key's earlier request has expired; use another key")
         digest = _digest(submission.action, submission.payload)
@@ -146,7 +156,10 @@ class RequestQueue:
         return self._log.execute(command, head)[0]
 
     def cancel(self, head: Head, by: str, reason: str | None) -> Head:
-        """Stop a request, at once or as soon as its worker notices."""
+        """Stop a request, at once or as soon as its worker notices: when it next writes, at the latest with its lease.
+
+        Errors: NotFound when there is none, AlreadyFinal when it has ended otherwise.
+        """
         return self.execute(Cancel(now=self._clock.now(), by=by, reason=reason), head)
 
     def report_progress(
@@ -158,7 +171,10 @@ class RequestQueue:
         details: dict[str, Any] | None,
         checkpoint: Any = None,
     ) -> Head:
-        """Tell how far the attempt is, and what the next one may go on from."""
+        """Tell how far the attempt is, and what the next one may go on from.
+
+        Units: percent from 0 to 100, less than was told before counts as that; checkpoint up to 512 bytes of JSON.
+        """
         command = ReportProgress(
             now=self._clock.now(),
             attempt=attempt,
@@ -170,7 +186,11 @@ class RequestQueue:
         return self.execute(command, head)
 
     def append_output(self, head: Head, attempt: int, index: int, chunk: Any) -> Head:
-        """Add the chunk with this index to the attempt's output."""
+        """Add the chunk with this index, from 0, to the attempt's output; one that is there already stays as it is.
+
+        Units: up to 16 KiB of JSON.
+        Errors: AttemptOver when a chunk before it is missing.
+        """
         return self.execute(AppendOutput(now=self._clock.now(), attempt=attempt, index=index, chunk=chunk), head)
 
     def renew_lease(self, head: Head, attempt: int, lease: timedelta) -> Head:
@@ -180,7 +200,10 @@ class RequestQueue:
 
     @checked
     def complete(self, head: Head, attempt: int, result: Any) -> Head:
-        """End a request with its result."""
+        """End a request with its result; a large one goes to the bucket first.
+
+        Errors: PayloadTooLarge beyond 4 MiB of JSON.
+        """
         origin = head.origin or NOBODY
         key = f"{folder(origin.tenant_id, origin.user_id)}{head.request_id}/result-{attempt}.json"
         inline, reference = self._objects.store_large(key, result)

@@ -38,7 +38,11 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows, and where the next page starts if there is one."""
+    """Some rows, and where the next page starts if there is one.
+
+    Shape: a list of one status may have fewer rows than were asked for, or none, and go on all the same; a cursor is
+           text for the kind of list that it came from.
+    """
 
     rows: list[RequestRow]
     cursor: str | None
@@ -57,7 +61,10 @@ class RequestView:
     def by_user(
         self, tenant_id: str, user_id: str, now: datetime, limit: int, cursor: str | None, status: Status | None
     ) -> Page:
-        """A user's requests, newest first."""
+        """A user's requests, newest first, 1 to 1,000 of them.
+
+        Errors, of every list: InvalidValue, also for a cursor that is none; Unavailable; Undecodable.
+        """
         return self._list("UserIndex", "user_key", f"{tenant_id}#{user_id}", now, limit, cursor, status)
 
     @checked
@@ -76,7 +83,10 @@ class RequestView:
 
     @checked
     def by_status(self, status: Status, now: datetime, limit: int, cursor: str | None = None) -> Page:
-        """The requests of every tenant in a status, by when they are due, their lease ends, or they ended."""
+        """The requests of every tenant in a status, by when they are due, their lease ends, or they ended.
+
+        Source: the StatusIndex, sharded, so that a status costs a query for each shard (QueueShards).
+        """
         entries, following = self.statuses.in_status(status, limit, cursor)
         rows = self._rows([entry.request_id for entry in entries], now)
         return Page([row for row in rows if row.state.status is status], following)
