@@ -8,6 +8,7 @@ from domain.errors import Rejected
 from domain.instant import to_text
 from handlers import figures
 from handlers.credentials import identify
+from handlers.origins import require_origin
 
 LOG = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     A refusal is an answer, not an error: raising would count as a failure of this function.
     """
     try:
+        require_origin(event)  # before a ticket is used up
         identity = identify(event)
     except Rejected as exc:
         LOG.warning("connect refused: %s", exc.told)

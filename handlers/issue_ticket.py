@@ -7,6 +7,7 @@ from domain import exact_json
 from domain.errors import ErrorCode, Rejected, Unavailable
 from handlers import bootstrap
 from handlers.credentials import identify
+from handlers.origins import require_origin
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
@@ -14,6 +15,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noq
     if event.get("requestContext", {}).get("http", {}).get("method") != "POST":
         return _answer(405, {"code": ErrorCode.VALIDATION_ERROR, "message": "POST with a bearer token"})
     try:
+        require_origin(event)
         identity = identify({"headers": event.get("headers")})
         ticket = bootstrap.tickets().issue(identity, bootstrap.CLOCK.now())
     except Rejected as exc:

@@ -31,6 +31,7 @@ class Settings:
     token_audience: str
     token_secret: str = ""
     token_jwks_url: str = ""
+    allowed_origins: str = "*"
     queue_shards: int = 1
     retention_days: int = 7
     lease_s: int = 30

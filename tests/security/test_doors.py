@@ -63,16 +63,19 @@ def test_a_token_does_not_bring_its_own_key(header: dict[str, object]) -> None:
         assert house.authorize({"Authorization": f"Bearer {forged({'alg': 'HS256'}, KEY)}"})["principalId"] == "ann"
 
 
-def test_tickets_and_files_are_given_to_pages_of_one_origin_which_is_a_parameter() -> None:
+def test_sockets_tickets_and_files_are_for_pages_of_origins_that_are_a_parameter() -> None:
     functions, buckets = resources("AWS::Serverless::Function"), resources("AWS::S3::Bucket")
     tickets = functions["IssueTicket"]["FunctionUrlConfig"]["Cors"]
-    assert str(tickets["AllowOrigins"]).count("TicketOrigin") == 1
+    assert tickets["AllowOrigins"] == {"Ref": "AllowedOrigins"}
     assert tickets["AllowMethods"] == ["POST"]
     assert tickets["AllowHeaders"] == ["authorization"]
     assert "AllowCredentials" not in tickets
     [files] = buckets["PayloadBucket"]["CorsConfiguration"]["CorsRules"]
-    assert str(files["AllowedOrigins"]).count("TicketOrigin") == 1
+    assert files["AllowedOrigins"] == {"Ref": "AllowedOrigins"}
     assert files["AllowedMethods"] == ["GET"]
+    for name in ("Authorize", "IssueTicket"):
+        seen = functions[name]["Environment"]["Variables"]["ALLOWED_ORIGINS"]
+        assert seen == {"Join": [",", {"Ref": "AllowedOrigins"}]}
 
 
 def test_a_link_opens_one_object_to_be_read_for_an_hour_at_most(aws: Aws) -> None:
