@@ -1,6 +1,8 @@
 """The sockets' management API on 127.0.0.1: it answers each connection's posts as it is told to, and keeps them."""
 
 import json
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +31,7 @@ class Sink:
         self._answers: dict[str, list[int]] = {}
         self._taken: dict[str, list[str]] = {}
         self._asked: dict[str, int] = {}
+        self.answered: Counter[int] = Counter()  # how many posts with each status
 
     def answer(self, connection_id: str, *statuses: int) -> None:
         """Answer a connection's posts with these in turn, the last one for good."""
@@ -58,6 +61,7 @@ class Sink:
             self._asked[connection_id] = self.asked(connection_id) + 1
             answers = self._answers.get(connection_id, [200])
             status = answers.pop(0) if len(answers) > 1 else answers[0]
+            self.answered[status] += 1
             if status == 200:
                 self._taken.setdefault(connection_id, []).append(text)
             return status
@@ -87,13 +91,23 @@ def statuses() -> Sequence[int]:
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # of connects that were not taken in yet
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a line that breaks: those who post may end at any time."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Posts(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        length = int(self.headers["Content-Length"])
+        content = self.rfile.read(length)
+        if len(content) < length:  # who posts has ended in the middle
+            self.close_connection = True
+            return
+        text = content.decode()
         stage, _, connection_id = self.path.partition("/@connections/")
         sink: Sink = self.server.sink  # type: ignore[attr-defined]
         status = sink.take(unquote(connection_id), text) if stage == "/live" else 404
