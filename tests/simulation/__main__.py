@@ -15,6 +15,8 @@ from tests.simulation.history import History, run
 
 KEPT: Final = 500  # histories from which on the figures are worth keeping
 _TOLD: Final = 5  # violations that are told of one history
+_CHUNK: Final = 4
+_CHUNKS: Final = 25  # of a process: what ended in the middle of something leaves some of its memory behind
 
 
 def main() -> int:
@@ -42,8 +44,9 @@ def _histories(first: int, count: int, processes: int) -> Iterator[History]:
     if processes == 1 or count == 1:
         yield from map(run, seeds)
         return
-    with multiprocessing.get_context("fork").Pool(processes, initializer=logging.disable, initargs=(50,)) as pool:
-        yield from pool.imap_unordered(run, seeds, chunksize=4)
+    fork = multiprocessing.get_context("fork")
+    with fork.Pool(processes, initializer=logging.disable, initargs=(50,), maxtasksperchild=_CHUNKS) as pool:
+        yield from pool.imap_unordered(run, seeds, chunksize=_CHUNK)
 
 
 def _told(histories: Iterator[History] | list[History], count: int, *, keep: bool = False) -> int:

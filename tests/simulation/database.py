@@ -509,16 +509,17 @@ _READING: Final = (
 
 def size_of(item: Item) -> int:
     """The size of an item as DynamoDB counts it, near enough."""
-    return sum(len(name) + _value_size(value) for name, value in item.items())
-
-
-def _value_size(value: Mapping[str, Any]) -> int:
-    [(kind, content)] = value.items()
-    if kind == "S":
-        return len(content) if content.isascii() else len(content.encode(errors="surrogatepass"))
-    if kind == "SS":
-        return sum(map(len, content))
-    return len(content) if kind in ("B", "N") else 1
+    size = 0
+    for name, value in item.items():
+        size += len(name)
+        for kind, content in value.items():  # there is one
+            if kind == "S":
+                size += len(content) if content.isascii() else len(content.encode(errors="surrogatepass"))
+            elif kind == "SS":
+                size += sum(map(len, content))
+            else:
+                size += len(content) if kind in ("B", "N") else 1
+    return size
 
 
 def _require_size(item: Item | None, operation: str) -> None:
