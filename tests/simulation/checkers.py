@@ -16,7 +16,8 @@ from tests.simulation.people import Person, Seen
 from tests.simulation.streams import Entry
 from tests.simulation.time_machine import at
 from tests.simulation.witness import Life
-from tests.simulation.world import World
+from tests.simulation.world import TENANT_CONCURRENCY, World
+from tests.soak.judge import most_running
 
 _CONFLATED: Final = frozenset({"ProgressReported", "LeaseRenewed"})
 _BY_WORKER: Final = frozenset({"ProgressReported", "OutputAppended", "LeaseRenewed", "RequestCompleted"})
@@ -43,7 +44,7 @@ def violations(world: World, people: Sequence[Person]) -> list[str]:
         *_log(world, whole),
         *_acknowledged(world, whole, people),
         *_work(world, whole),
-        *_slots(world),
+        *_slots(world, whole),
         *_views(world, whole),
         *_presence(world),
         *_quarantine(world),
@@ -127,8 +128,13 @@ def _key_of(log: Sequence[RecordedEvent]) -> tuple[str, str, str]:
     return log[0].tenant_id, log[0].user_id, exact_json.decode(log[0].data)["idempotency_key"]
 
 
-def _slots(world: World) -> Iterator[str]:
-    """Who runs has a slot; when all is at rest, nobody has."""
+def _slots(world: World, whole: Logs) -> Iterator[str]:
+    """Who runs has a slot, of which there are so many; when all is at rest, nobody has."""
+    there = {(event.request_id, event.version): event for log in whole.values() for event in log}
+    order = [there[key] for key in world.witness.appended if key in there]
+    for tenant_id, most in most_running(order).items():
+        if most > TENANT_CONCURRENCY:
+            yield f"{most} requests of {tenant_id} ran at the same time, {TENANT_CONCURRENCY} may"
     for row in world.rows("Limits"):
         if "running" in row:
             yield f"{row['name']['S']} are taken by {row['running']['SS']}"

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from adapters import (
     event_store,
+    request_log,
     request_queue,
     stream_records,
     subscription_store,
@@ -28,10 +29,11 @@ from adapters.patrol import Patrol
 from adapters.presence_projector import PresenceProjector
 from adapters.quarantine import Quarantine
 from adapters.reconciler import Reconciled
+from adapters.tenant_slots import TenantSlots
 from adapters.ticket_store import TicketStore
 from client.tail import Heard, Tail
 from client.watching import Watching
-from domain import protocol, request
+from domain import protocol, recorded, request
 from domain.errors import AlreadyFinal, Conflict, Unauthorized, Unavailable
 from domain.identity import Identity
 from domain.instant import from_text
@@ -97,6 +99,28 @@ def _takes_any(self: Any, event: Any) -> None:
 
 
 _REAL_APPEND: Final = event_store.EventStore.append
+
+
+def _answers_anyway(self: Any, event: Any, slot: Any = None) -> None:
+    """Go on as if an event were stored that may not be."""
+    with suppress(Unavailable):
+        _REAL_APPEND(self, event, slot)
+
+
+def _unchained(*given: Any) -> Any:
+    return replace(_REAL_RECORD(*given), prev_hash="")
+
+
+_REAL_RECORD: Final = recorded.record
+
+
+def _kept_for_ever(self: Any, before: Any, event: Any) -> Any:
+    """Take a slot, and never give it back."""
+    change = _REAL_CHANGE(self, before, event)
+    return change if change and "ADD" in change["Update"]["UpdateExpression"] else None
+
+
+_REAL_CHANGE: Final = TenantSlots.change
 
 
 def _unguarded(self: Any, put: Put) -> Any:
@@ -252,6 +276,8 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "event id: does not know its own event again": _spoiled(
         event_store.EventStore, put_item=_less("ReturnValuesOnConditionCheckFailure")
     ),
+    "answer only to what is stored": _replaced(event_store.EventStore, "append", _answers_anyway),
+    "hash chain": _replaced(request_log, "record", _unchained),
     "version guard of the views": _replaced(views.Views, "_update", _unguarded),
     "version guard of the views, many at a time": _spoiled(views.Views, batch_execute_statement=_unconditional),
     "transaction of rows and counts": _replaced(views.Views, "commit", _one_by_one),
@@ -269,6 +295,9 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "filter of removals": _replaced(streams.Settings, "of", _unfiltered),
     "clean-up after a connection": _replaced(presence, "clean_up", lambda _: []),
     "fencing by attempt": _replaced(request, "_running", _unfenced),
+    "slots of tenants": _replaced(TenantSlots, "change", lambda *_: None),
+    "slots are given back": _replaced(TenantSlots, "change", _kept_for_ever),
+    "reads of what has expired": _replaced(request_queue.RequestQueue, "_is_over", lambda *_: False),
     "due time of an attempt": _replaced(request, "_start", _early),
     "lease renewal": _replaced(Attempt, "_renew", lambda _: None),
     "idempotency key": _replaced(request_queue, "keyed_request_id", lambda *_: str(uuid.uuid4())),
