@@ -1,13 +1,20 @@
 """What is small on the wire and large in memory, or has two meanings, costs no more than it is worth."""
 
+import ast
 import time
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosedError
 
+from client.credentials import Credentials
+from client.dial import dial
 from domain import exact_json
 from domain.protocol import FRAME_LIMIT
+from local.template import PROJECT
 from tests.security.house import House
 
 SOCKET = "socket"
@@ -69,3 +76,46 @@ def test_a_field_that_is_there_twice_means_its_last_value_to_everybody(house: Ho
     assert exact_json.decode(house.raw(SOCKET, ann, twice)) == {"type": "response", "data": {"a": 2}}
     unknown = '{"type":"ping","tenant_id":"umbrella","type":"ping"}'
     assert exact_json.decode(house.raw(SOCKET, ann, unknown))["code"] == "VALIDATION_ERROR"
+
+
+FOLDERS = ("domain", "projections", "adapters", "handlers", "actions", "client")
+UNPACKING = {"gzip", "bz2", "lzma", "zipfile", "tarfile", "compression", "brotli", "zstandard"}
+MODULES = sorted(file for folder in FOLDERS for file in (PROJECT / folder).glob("*.py"))
+
+
+def imported(module: Path) -> set[str]:
+    """What a module imports, with the names that it takes out of zlib."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            top = node.module.partition(".")[0]
+            found |= {f"zlib.{name.name}" for name in node.names} if top == "zlib" else {top}
+    return found
+
+
+def test_nothing_that_is_deployed_or_in_the_client_unpacks_what_it_is_given() -> None:
+    everything = set().union(*map(imported, MODULES))
+    assert not everything & UNPACKING
+    assert {name for name in everything if name.startswith("zlib")} == {"zlib.crc32"}
+
+
+async def test_a_client_offers_no_compression_and_takes_no_frame_without_bound() -> None:
+    offered: list[str | None] = []
+
+    async def answer(line: ServerConnection) -> None:
+        assert line.request is not None
+        offered.append(line.request.headers.get("Sec-WebSocket-Extensions"))
+        await line.send("x" * FRAME_LIMIT)
+        await line.send("x" * (2 * FRAME_LIMIT + 1))
+        await line.wait_closed()
+
+    async with serve(answer, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await dial(f"ws://127.0.0.1:{port}", Credentials(token="none"))
+        assert len(await socket.recv()) == FRAME_LIMIT
+        with pytest.raises(ConnectionClosedError, match="1009"):
+            await socket.recv()
+        await socket.close()
+    assert offered == [None]
