@@ -25,6 +25,7 @@ from domain import exact_json
 from domain.errors import InvalidJson, StreamerError
 from domain.identity import TENANT_READ, TENANT_WRITE
 from domain.protocol import server_frame
+from local.template import PROJECT
 from tests.handlers.tokens import KEY, claims
 from tests.security.house import ARN, House, Kept, Record
 from tests.security.mutations import Mutator
@@ -32,6 +33,10 @@ from tests.security.mutations import Mutator
 SOCKET: Final = "socket-of-ann"
 GROWTH_MB: Final = 200  # that the process may grow by, beyond what it has once it is warm
 WARM: Final = 500  # inputs until then
+KEPT: Final = 100_000  # inputs from which on the figures are worth keeping
+PAGE: Final = PROJECT / "docs" / "threat-model.md"
+BEGIN: Final = "<!-- fuzz: `make fuzz` writes what is below -->"
+END: Final = "<!-- fuzz ends -->"
 
 
 class Wrong(AssertionError):
@@ -332,12 +337,25 @@ def main() -> int:
     kinds = " · ".join(f"{name} {times}" for name, times in tally.inputs.items())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     bounded = tally.grown_mb <= GROWTH_MB
-    print(
-        f"fuzz: {sum(tally.inputs.values())} inputs ({kinds}) of seed {given.seed} · {len(tally.wrong)} wrong · peak"
-        f" memory {peak:.0f} MB, {tally.grown_mb:.0f} MB above warm{'' if bounded else ': too much'} ·"
-        f" {time.monotonic() - began:.0f} s"
+    count = sum(tally.inputs.values())
+    figures = (
+        f"{count} inputs ({kinds}) of seed {given.seed} · {len(tally.wrong)} wrong · peak memory {peak:.0f} MB,"
+        f" {tally.grown_mb:.0f} MB above warm"
     )
-    return 1 if tally.wrong or not bounded else 0
+    if tally.wrong or not bounded:
+        print(f"fuzz FAILED: {figures}{'' if bounded else ': too much'}")
+        return 1
+    if count >= KEPT:
+        keep(figures)
+    print(f"fuzz ok: {figures} · {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def keep(figures: str) -> None:
+    """Write the figures of a run into the page."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{figures}\n{END}{after}")
 
 
 if __name__ == "__main__":

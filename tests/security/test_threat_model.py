@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 
 from local.template import PROJECT
+from tests.security.fuzz import BEGIN, END, GROWTH_MB, KEPT
 
 PAGE = (PROJECT / "docs" / "threat-model.md").read_text()
 NAMED = sorted(set(re.findall(r"`(test_[a-z0-9_]+)`", PAGE)))
@@ -22,6 +23,18 @@ EXISTING = {
 @pytest.mark.parametrize("name", NAMED)
 def test_a_test_that_stops_a_threat_exists(name: str) -> None:
     assert name in EXISTING
+
+
+def test_the_page_has_the_figures_of_a_run_of_the_fuzzer_in_which_nothing_was_wrong() -> None:
+    told = PAGE.partition(BEGIN)[2].partition(END)[0].strip()
+    found = re.fullmatch(
+        r"(\d+) inputs \(frame \d+ · token \d+ · record \d+ · row \d+\) of seed \d+ · 0 wrong"
+        r" · peak memory \d+ MB, (-?\d+) MB above warm",
+        told,
+    )
+    assert found
+    assert int(found[1]) >= KEPT
+    assert int(found[2]) < GROWTH_MB
 
 
 def test_every_threat_says_what_stops_it() -> None:
