@@ -184,6 +184,7 @@ def _to_row(connection: Connection) -> dict[str, Any]:
             "ends_at": to_text(connection.ends_at),
             "source_ip": connection.source_ip,
             "user_agent": connection.user_agent,
+            "correlation_id": connection.correlation_id or None,
             "expires_at": epoch_seconds(connection.expires_at),
         }
     )
@@ -203,5 +204,6 @@ def _from_row(item: Any) -> Connection:
             expires_at=row.time_to_live("expires_at"),
             source_ip=row.text_or_none("source_ip") or "",
             user_agent=row.text_or_none("user_agent") or "",
+            correlation_id=row.text_or_none("correlation_id") or "",
         ),
     )

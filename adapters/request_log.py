@@ -4,6 +4,7 @@ Every change goes the same way: load the head, decide, append. A writer that los
 head and decides again, so what the rules say is always said of the newest state.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from adapters.clock import Clock
@@ -26,17 +27,19 @@ class RequestLog:
         self._clock = clock
         self._slots = slots
 
-    def execute(self, command: Command, head: Head) -> tuple[Head, bool]:
+    def execute(self, command: Command, head: Head, causation_id: str = "") -> tuple[Head, bool]:
         """Carry out a command on a request whose head was loaded before, perhaps long ago.
 
-        Gives the head that it leads to, and whether it changed anything. TenantFull when it starts an attempt and the
-        tenant has no slot left.
+        Gives the head that it leads to, and whether it changed anything. What caused it is the event before, unless it
+        is told. TenantFull when it starts an attempt and the tenant has no slot left.
         """
         for _ in range(_TRIES):
             events = decide(command, head.state)
             if not events:
                 return head, False
-            recorded = record(events[0], head, self._clock.now(), self._clock.event_id(), head.origin or NOBODY)
+            origin = head.origin or NOBODY
+            origin = replace(origin, causation_id=causation_id) if causation_id else origin
+            recorded = record(events[0], head, self._clock.now(), self._clock.event_id(), origin)
             slot = self._slots.change(head.state.status, recorded) if self._slots else None
             try:
                 self._events.append(recorded, slot)

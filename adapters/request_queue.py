@@ -27,6 +27,7 @@ from adapters.tenant_slots import TenantSlots
 from domain import exact_json
 from domain.commands import (
     DEFAULT_RETRY,
+    NOWHERE,
     AcknowledgeCancel,
     AppendOutput,
     Cancel,
@@ -38,6 +39,7 @@ from domain.commands import (
     RenewLease,
     ReportProgress,
     RetryPolicy,
+    Source,
     Start,
     Submit,
 )
@@ -67,6 +69,7 @@ class Submission(Checked):
     timeout: timedelta | None = None
     idempotency_key: str | None = None
     connection_id: str | None = None
+    source_ip: str | None = None
     correlation_id: str = ""
     causation_id: str = ""
     retry_of: str | None = None
@@ -134,6 +137,7 @@ class RequestQueue:
             timeout=submission.timeout,
             retention=self._retention,
             connection_id=submission.connection_id,
+            source_ip=submission.source_ip,
             idempotency_key=submission.idempotency_key,
             retry_of=submission.retry_of,
             metadata=submission.metadata,
@@ -155,12 +159,13 @@ class RequestQueue:
         """Carry out any command."""
         return self._log.execute(command, head)[0]
 
-    def cancel(self, head: Head, by: str, reason: str | None) -> Head:
+    def cancel(self, head: Head, by: str, reason: str | None, source: Source = NOWHERE) -> Head:
         """Stop a request, at once or as soon as its worker notices: when it next writes, at the latest with its lease.
 
         Errors: NotFound when there is none, AlreadyFinal when it has ended otherwise.
         """
-        return self.execute(Cancel(now=self._clock.now(), by=by, reason=reason), head)
+        command = Cancel(now=self._clock.now(), by=by, reason=reason, source=source)
+        return self._log.execute(command, head, source.causation_id)[0]
 
     def report_progress(
         self,

@@ -15,7 +15,9 @@ from projections.presence import CLOSED, OPENED, SUBSCRIBED, UNSUBSCRIBED, Chang
 
 Record = Mapping[str, Any]
 
-_TEXTS: Final = frozenset({"tenant_id", "user_id", "connection_id", "topic", "source_ip", "user_agent"})
+_TEXTS: Final = frozenset(
+    {"tenant_id", "user_id", "connection_id", "topic", "source_ip", "user_agent", "correlation_id", "causation_id"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ def change_of(record: Record, *, is_subscription: bool) -> Change | None:
             topic=row.get("topic"),
             source_ip=row.get("source_ip"),
             user_agent=row.get("user_agent"),
+            # A row that is older than these has none.
+            correlation_id=row.get("correlation_id"),
+            causation_id=row.get("causation_id" if is_subscription else "correlation_id"),
         )
     except (KeyError, AttributeError, TypeError, ValueError, OverflowError, InvalidValue) as exc:
         raise Undecodable(f"{type(exc).__name__}: {exc}") from exc

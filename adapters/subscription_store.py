@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.aws import translated
-from adapters.items import Row, to_item
+from adapters.items import Row, Value, to_item
 from domain.instant import epoch_seconds, passed_seconds, to_text
 from domain.subscription import Subscription
 from domain.validity import checked
@@ -22,25 +22,29 @@ class SubscriptionStore:
         self._table = table
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Add a subscription; adding it again only prolongs it."""
+        """Add a subscription; adding it again only prolongs it: what it tells of its beginning stays."""
+        begun: dict[str, Value] = {
+            "created_at": to_text(subscription.created_at),
+            "source_ip": subscription.source_ip or None,
+            "correlation_id": subscription.correlation_id or None,
+            "causation_id": subscription.causation_id or None,
+        }
+        asked: dict[str, Value] = {
+            "tenant_id": subscription.tenant_id,
+            "user_id": subscription.user_id,
+            "expires_at": epoch_seconds(subscription.expires_at),
+            "request_id": subscription.request_id,
+        }
+        sets = [f"{name} = if_not_exists({name}, :{name})" for name, value in begun.items() if value is not None]
+        sets += [f"{name} = :{name}" for name, value in asked.items() if value is not None]
         with translated(
             "subscribe", table=self._table, topic=subscription.topic, connection_id=subscription.connection_id
         ):
             self._client.update_item(
                 TableName=self._table,
                 Key=_key(subscription.topic, subscription.connection_id),
-                UpdateExpression="SET created_at = if_not_exists(created_at, :created), tenant_id = :tenant, "
-                "user_id = :user, expires_at = :expires"
-                + (", request_id = :request" if subscription.request_id else ""),
-                ExpressionAttributeValues=to_item(
-                    {
-                        ":created": to_text(subscription.created_at),
-                        ":tenant": subscription.tenant_id,
-                        ":user": subscription.user_id,
-                        ":expires": epoch_seconds(subscription.expires_at),
-                        ":request": subscription.request_id,
-                    }
-                ),
+                UpdateExpression=f"SET {', '.join(sets)}",
+                ExpressionAttributeValues=to_item({f":{name}": value for name, value in (begun | asked).items()}),
             )
 
     @checked
@@ -119,5 +123,8 @@ def _from_row(item: Any) -> Subscription:
             created_at=row.instant("created_at"),
             expires_at=row.time_to_live("expires_at"),
             request_id=row.text_or_none("request_id"),
+            source_ip=row.text_or_none("source_ip") or "",
+            correlation_id=row.text_or_none("correlation_id") or "",
+            causation_id=row.text_or_none("causation_id") or "",
         ),
     )

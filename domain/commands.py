@@ -13,6 +13,18 @@ from domain.validity import Checked
 DEFAULT_RETENTION: Final = timedelta(days=7)
 
 
+@dataclass(frozen=True, slots=True)
+class Source(Checked):
+    """Where a user's frame came from: the connection, its address, and the id under which the platform took it in."""
+
+    connection_id: str | None = None
+    source_ip: str | None = None
+    causation_id: str = ""
+
+
+NOWHERE: Final = Source()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submit:
     """Take the request in. `digest` tells a repeat from another request under the same idempotency key.
@@ -31,6 +43,7 @@ class Submit:
     timeout: timedelta | None = None
     retention: timedelta = DEFAULT_RETENTION
     connection_id: str | None = None
+    source_ip: str | None = None
     idempotency_key: str | None = None
     retry_of: str | None = None
     metadata: dict[str, str] | None = None
@@ -137,6 +150,7 @@ class Cancel(Checked):
     now: datetime
     by: str
     reason: str | None = None
+    source: Source = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

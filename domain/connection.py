@@ -14,7 +14,10 @@ ACTIVITY_INTERVAL: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Connection(Checked):
-    """One open socket. `ends_at` is when it must be closed, at the latest; `expires_at` when its row may go."""
+    """One open socket. `ends_at` is when it must be closed, at the latest; `expires_at` when its row may go.
+
+    `correlation_id` is the id under which the platform took its $connect in.
+    """
 
     connection_id: str
     tenant_id: str
@@ -25,9 +28,12 @@ class Connection(Checked):
     expires_at: datetime
     source_ip: str = ""
     user_agent: str = ""
+    correlation_id: str = ""
 
 
-def opened(connection_id: str, identity: Identity, now: datetime, source_ip: str, user_agent: str) -> Connection:
+def opened(
+    connection_id: str, identity: Identity, now: datetime, source_ip: str, user_agent: str, correlation_id: str = ""
+) -> Connection:
     """The connection that a caller opens now. It ends with its token, or where the platform ends it."""
     return Connection(
         connection_id=connection_id,
@@ -39,4 +45,5 @@ def opened(connection_id: str, identity: Identity, now: datetime, source_ip: str
         expires_at=now + CONNECTION_TTL,
         source_ip=as_text(source_ip, LONGEST_ADDRESS),
         user_agent=as_text(user_agent),
+        correlation_id=correlation_id,
     )

@@ -66,6 +66,7 @@ def _plain(value: Any) -> Any:
 class RequestSubmitted(Event, frozen=True, kw_only=True):
     """A user asked for work: runnable from `due_at` on, to be done before `ends_by`, and kept until `expires_at`."""
 
+    private: ClassVar[frozenset[str]] = frozenset({"source_ip"})
     instants: ClassVar[tuple[str, ...]] = ("due_at", "expires_at", "ends_by")
     action: str
     payload: Any = None
@@ -77,6 +78,7 @@ class RequestSubmitted(Event, frozen=True, kw_only=True):
     expires_at: Instant
     ends_by: Instant | None = None
     connection_id: str | None = None
+    source_ip: str | None = None
     idempotency_key: str | None = None
     retry_of: str | None = None
     metadata: dict[str, str] | None = None
@@ -140,15 +142,21 @@ class RequestFailed(Event, frozen=True, kw_only=True):
 class CancelRequested(Event, frozen=True, kw_only=True):
     """Somebody asked a running request to stop; its worker decides when."""
 
+    private: ClassVar[frozenset[str]] = frozenset({"connection_id", "source_ip"})
     by: str
     reason: str | None = None
+    connection_id: str | None = None
+    source_ip: str | None = None
 
 
 class RequestCancelled(Event, frozen=True, kw_only=True):
     """The request was stopped before it completed. Final."""
 
+    private: ClassVar[frozenset[str]] = frozenset({"connection_id", "source_ip"})
     by: str
     reason: str | None = None
+    connection_id: str | None = None
+    source_ip: str | None = None
 
 
 EVENTS: Final[Mapping[str, type[Event]]] = {

@@ -198,6 +198,7 @@ def _submit(command: Submit, state: RequestState) -> list[Event]:
             expires_at=to_instant(due_at + command.retention),
             ends_by=None if command.timeout is None else to_instant(due_at + command.timeout),
             connection_id=command.connection_id,
+            source_ip=command.source_ip,
             idempotency_key=command.idempotency_key,
             retry_of=command.retry_of,
             metadata=command.metadata,
@@ -238,7 +239,10 @@ def _cancel(command: Cancel, state: RequestState) -> list[Event]:
     if state.cancel_requested:
         return []
     outcome = CancelRequested if state.status is S.PROCESSING else RequestCancelled
-    return [outcome(by=command.by, reason=command.reason)]
+    source = command.source
+    return [
+        outcome(by=command.by, reason=command.reason, connection_id=source.connection_id, source_ip=source.source_ip)
+    ]
 
 
 _ENDS: Final[dict[type, Sequence[Status]]] = {

@@ -9,14 +9,17 @@ from typing import Final
 
 from domain.errors import InvalidFrame, NotFound
 from domain.identity import TENANT_READ, Identity
-from domain.validity import Checked
+from domain.validity import LONGEST_ADDRESS, Checked, as_text
 
 SUBSCRIPTION_TTL: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription(Checked):
-    """A connection's watch on a topic; `request_id` is set when the topic is one request."""
+    """A connection's watch on a topic; `request_id` is set when the topic is one request.
+
+    Where it was asked for from, and the frame that asked first: its id for its client, and that of the platform.
+    """
 
     topic: str
     connection_id: str
@@ -25,6 +28,9 @@ class Subscription(Checked):
     created_at: datetime
     expires_at: datetime
     request_id: str | None = None
+    source_ip: str = ""
+    correlation_id: str = ""
+    causation_id: str = ""
 
 
 def request_topic(request_id: str) -> str:
@@ -51,7 +57,16 @@ def authorized_topic(topic: str, identity: Identity) -> str:
     return topic
 
 
-def subscription(topic: str, connection_id: str, identity: Identity, now: datetime) -> Subscription:
+def subscription(
+    topic: str,
+    connection_id: str,
+    identity: Identity,
+    now: datetime,
+    *,
+    source_ip: str = "",
+    correlation_id: str = "",
+    causation_id: str = "",
+) -> Subscription:
     """The subscription that a caller's connection makes now."""
     kind, _, rest = topic.partition("#")
     return Subscription(
@@ -62,4 +77,7 @@ def subscription(topic: str, connection_id: str, identity: Identity, now: dateti
         created_at=now,
         expires_at=now + SUBSCRIPTION_TTL,
         request_id=rest if kind == "request" else None,
+        source_ip=as_text(source_ip, LONGEST_ADDRESS),
+        correlation_id=correlation_id,
+        causation_id=causation_id,
     )

@@ -26,7 +26,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noq
         bootstrap.logger().warning("connect refused", extra={"reason": exc.told})
         return {"statusCode": 401}
     connection = opened(
-        about["connectionId"], identity, now, client.get("sourceIp") or "", client.get("userAgent") or ""
+        about["connectionId"],
+        identity,
+        now,
+        client.get("sourceIp") or "",
+        client.get("userAgent") or "",
+        about.get("requestId") or "",
     )
     bootstrap.connections().save(connection)
     return {"statusCode": 200}

@@ -42,7 +42,8 @@ def answer(frame: Mapping[str, Any], identity: Identity, about: Mapping[str, Any
     now = bootstrap.CLOCK.now()
     identity.require_alive(now)
     cause = about.get("messageId") or about.get("requestId") or ""
-    caller = Caller(identity, about["connectionId"], cause, now)
+    source_ip = (about.get("identity") or {}).get("sourceIp") or ""
+    caller = Caller(identity, about["connectionId"], source_ip, cause, now)
     asked = client_frame(frame)
     limits.admit(asked, identity.tenant_id, caller.connection_id, now)
     return Replies(caller).to(asked)

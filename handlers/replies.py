@@ -11,21 +11,24 @@ from actions.registry import Action, Mode
 from adapters.request_queue import Submission
 from adapters.work_files import WorkFiles
 from domain import protocol
+from domain.commands import Source
 from domain.errors import ErrorCode, InvalidFrame, NotFound, PayloadTooLarge, Rejected
 from domain.identity import TENANT_WRITE, Identity
 from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame, client_frame
 from domain.recorded import Head
 from domain.subscription import authorized_topic, request_topic, subscription
+from domain.validity import LONGEST_ADDRESS, as_text
 from handlers import bootstrap, explaining, limits, readings, topics
 from handlers.refusals import refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent the frame, over which socket, and when."""
+    """Who sent the frame, over which socket, from where, and when; `cause` is the platform's id of it."""
 
     identity: Identity
     connection_id: str
+    source_ip: str
     cause: str
     now: datetime
 
@@ -52,7 +55,7 @@ class Replies:
                 return protocol.Unsubscribed(id=frame.id)
             case protocol.Cancel():
                 head = readings.request_for(self._identity, frame.request_id, TENANT_WRITE)
-                head = bootstrap.queue().cancel(head, self._identity.user_id, frame.reason)
+                head = bootstrap.queue().cancel(head, self._identity.user_id, frame.reason, self._source())
                 return _ack(frame.id, head)
             case protocol.Get():
                 return readings.get(frame, self._identity)
@@ -104,6 +107,7 @@ class Replies:
             timeout=None if frame.timeout_s is None else timedelta(seconds=frame.timeout_s),
             idempotency_key=frame.idempotency_key or frame.submission_id,
             connection_id=self._caller.connection_id,
+            source_ip=self._source().source_ip,
             correlation_id=correlation_id or self._caller.cause,
             causation_id=self._caller.cause,
             metadata=frame.metadata,
@@ -111,7 +115,7 @@ class Replies:
         request_id = queue.request_id(submission)
         if frame.subscribe:
             # Before the first event is appended, so that the fan-out of none can miss this watcher.
-            self._watch(request_topic(request_id))
+            self._watch(request_topic(request_id), correlation_id)
         head, was_there = queue.enqueue(request_id, submission)
         about = {"request_id": request_id, "correlation_id": submission.correlation_id, "duplicate": was_there}
         bootstrap.logger().info("request taken in", extra=about)
@@ -137,13 +141,13 @@ class Replies:
     def _subscribe(self, frame: protocol.Subscribe) -> ServerFrame:
         if frame.topic is not None:
             topic = authorized_topic(frame.topic, self._identity)
-            self._watch(topic)
+            self._watch(topic, frame.id)
             return topics.subscribed(frame, topic, self._identity, self._caller.now)
         head = readings.request_for(self._identity, frame.request_id or "")
         if frame.after > head.version:
             raise InvalidFrame(f"after: the log ends at version {head.version}", request_id=head.request_id)
         # The row first, the log second: an event in between is in both, never in neither.
-        self._watch(request_topic(head.request_id))
+        self._watch(request_topic(head.request_id), frame.id)
         events, whole = readings.within_budget(bootstrap.events().read(head.request_id, frame.after))
         newest = Head.of(events[-1]) if events and whole else bootstrap.queue().get(head.request_id)
         return protocol.Subscribed(
@@ -165,8 +169,20 @@ class Replies:
             bootstrap.connections().record_activity(connection, self._caller.now)
         return protocol.Pong(id=frame.id, at=self._caller.now)
 
-    def _watch(self, topic: str) -> None:
-        made = subscription(topic, self._caller.connection_id, self._identity, self._caller.now)
+    def _source(self) -> Source:
+        address = as_text(self._caller.source_ip, LONGEST_ADDRESS) or None
+        return Source(self._caller.connection_id, address, self._caller.cause)
+
+    def _watch(self, topic: str, correlation_id: str | None) -> None:
+        made = subscription(
+            topic,
+            self._caller.connection_id,
+            self._identity,
+            self._caller.now,
+            source_ip=self._caller.source_ip,
+            correlation_id=correlation_id or self._caller.cause,
+            causation_id=self._caller.cause,
+        )
         bootstrap.subscriptions().subscribe(made)
 
 

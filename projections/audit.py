@@ -77,6 +77,7 @@ def _detail(recorded: RecordedEvent, event: Event) -> dict[str, Any]:
     match event:
         case RequestSubmitted():
             told |= {"priority": event.priority, "retry_of": event.retry_of}
+            told |= {"connection_id": event.connection_id, "source_ip": event.source_ip}
         case AttemptStarted():
             told |= {"attempt": event.attempt, "worker_id": event.worker_id}
         case AttemptFailed():
@@ -85,6 +86,7 @@ def _detail(recorded: RecordedEvent, event: Event) -> dict[str, Any]:
             told |= {"error": event.error.shown()}
         case CancelRequested() | RequestCancelled():
             told |= {"by": event.by, "reason": event.reason}
+            told |= {"connection_id": event.connection_id, "source_ip": event.source_ip}
         case ProgressReported():
             told |= {"percent": event.percent, "message": event.message}
         case OutputAppended():

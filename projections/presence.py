@@ -33,7 +33,8 @@ class Change:
     """A connection or subscription that came or went.
 
     `made_at` (its row's own instant) with the row's name tells one life of the row from the next; `at` is when the
-    change was seen.
+    change was seen. Its correlation and causation are of what began that life: an end has them as well, for a row that
+    is removed does not tell by what.
     """
 
     type: str
@@ -45,6 +46,8 @@ class Change:
     topic: str | None = None
     source_ip: str | None = None
     user_agent: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
 
 
 def project(change: Change) -> tuple[Once, Add, Add]:
@@ -62,6 +65,8 @@ def project(change: Change) -> tuple[Once, Add, Add]:
             "topic": change.topic,
             "source_ip": change.source_ip,
             "user_agent": change.user_agent,
+            "correlation_id": change.correlation_id,
+            "causation_id": change.causation_id,
         },
     )
     count = metrics.add(change.tenant_id, change.at[:16], {COUNTED[change.type]: 1})

@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from domain import protocol
 from domain.errors import ErrorCode
-from domain.events import EVENTS
+from domain.events import EVENTS, Event
 from domain.protocol import AnyClientFrame, AnyServerFrame, ClientFrame, ServerFrame
 from domain.state import RequestState
 
@@ -116,7 +116,7 @@ def reference() -> dict[str, str]:
         "server frames": "\n\n".join(server),
         "events": _table(
             ("event", "data", "means"),
-            ((f"`{name}`", _listed(event.__struct_fields__), _doc(event)) for name, event in EVENTS.items()),
+            ((f"`{name}`", _listed(_told(event)), _doc(event)) for name, event in EVENTS.items()),
         ),
         "state": _listed(_state_fields()),
         "codes": ", ".join(f"`{code}`" for code in ErrorCode),
@@ -295,6 +295,11 @@ def _state_fields() -> list[str]:
     unlike_any_default: Any = object()
     values = dict.fromkeys(RequestState.__struct_fields__, unlike_any_default)
     return list(RequestState(**values).public())
+
+
+def _told(event: type[Event]) -> Iterator[str]:
+    """The fields that clients are shown."""
+    return (name for name in event.__struct_fields__ if name not in event.private)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def connection(name: str, identity: Identity) -> Connection:
     # A whole second, for a time to live has no finer step.
-    return opened(name, identity, START.replace(microsecond=0), "127.0.0.1", "tests")
+    return opened(name, identity, START.replace(microsecond=0), "127.0.0.1", "tests", "CONNECT=")
 
 
 class ConnectionStoreContract:

@@ -21,7 +21,15 @@ MOMENT = timedelta(milliseconds=1)
 
 @pytest.fixture
 def watch(name: str, identity: Identity) -> Subscription:
-    return subscription(f"request#{name}", f"c-{name}", identity, NOW)
+    return subscription(
+        f"request#{name}",
+        f"c-{name}",
+        identity,
+        NOW,
+        source_ip="192.0.2.7",
+        correlation_id="my-7",
+        causation_id="FRAME=",
+    )
 
 
 class SubscriptionStoreContract:
@@ -38,7 +46,8 @@ class SubscriptionStoreContract:
     def test_subscribing_again_only_prolongs_it(self, subscriptions: SubscriptionStore, watch: Subscription) -> None:
         subscriptions.subscribe(watch)
         later = NOW + timedelta(hours=1)
-        subscriptions.subscribe(replace(watch, created_at=later, expires_at=later + SUBSCRIPTION_TTL))
+        again = replace(watch, source_ip="192.0.2.8", correlation_id="my-8", causation_id="ANOTHER=")
+        subscriptions.subscribe(replace(again, created_at=later, expires_at=later + SUBSCRIPTION_TTL))
         assert list(subscriptions.list_by_connection(watch.connection_id, NOW)) == [
             replace(watch, expires_at=later + SUBSCRIPTION_TTL)
         ]

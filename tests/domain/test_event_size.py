@@ -50,6 +50,8 @@ def ordinary_log() -> list[RecordedEvent]:
             action="process_data",
             digest="0123456789abcdef",
             payload={"csv_ref": "acme/rows.csv"},
+            connection_id="L0SM9cOFvHcCIhw=",
+            source_ip="2001:0db8:85a3:0000:0000:8a2e:0370:7334",
             metadata={"a": "b"},
         ),
         Start(now=START, worker_id="c7a1f0e2-3b4c-4d5e-8f90-a1b2c3d4e5f6/1", lease_until=hour),

@@ -87,6 +87,7 @@ def claims_of(tenant_id: str, user_id: str, ends_at: str, *scopes: str) -> dict[
 def frame_event(body: str | None, claims: Mapping[str, Any] | None, connection_id: str = "c1") -> dict[str, Any]:
     """The event of one frame."""
     about = {"connectionId": connection_id, "messageId": "m1", "requestId": "r1", "authorizer": claims}
+    about["identity"] = {"sourceIp": "192.0.2.1"}
     return {"requestContext": about, "body": body}
 
 

@@ -159,7 +159,8 @@ class MemorySubscriptionStore(SubscriptionStore):
         """Add a subscription; adding it again only prolongs it."""
         key = (subscription.topic, subscription.connection_id)
         first = self._rows.get(key, subscription)
-        self._rows[key] = _as_stored(replace(subscription, created_at=first.created_at))
+        begun = {name: getattr(first, name) for name in ("created_at", "source_ip", "correlation_id", "causation_id")}
+        self._rows[key] = _as_stored(replace(subscription, **begun))
 
     @checked
     def unsubscribe(self, topic: str, connection_id: str) -> None:

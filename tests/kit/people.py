@@ -18,11 +18,21 @@ def identity(world: World, whose: Whose = ANN) -> Identity:
 
 def connect(world: World, connection_id: str, whose: Whose = ANN) -> Connection:
     """Open a connection now."""
-    connection = opened(connection_id, identity(world, whose), world.clock.now(), "127.0.0.1", "tests")
+    taken_as = f"connect of {connection_id}"
+    connection = opened(connection_id, identity(world, whose), world.clock.now(), "127.0.0.1", "tests", taken_as)
     world.connections.save(connection)
     return connection
 
 
-def watch(world: World, connection_id: str, topic: str, whose: Whose = ANN) -> None:
-    """Let a connection watch a topic from now on."""
-    world.subscriptions.subscribe(subscription(topic, connection_id, identity(world, whose), world.clock.now()))
+def watch(world: World, connection_id: str, topic: str, whose: Whose = ANN, frame: str = "f-0") -> None:
+    """Let a connection watch a topic from now on, as a frame asks."""
+    made = subscription(
+        topic,
+        connection_id,
+        identity(world, whose),
+        world.clock.now(),
+        source_ip="127.0.0.1",
+        correlation_id=frame,
+        causation_id=f"frame {frame}",
+    )
+    world.subscriptions.subscribe(made)

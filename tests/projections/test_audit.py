@@ -14,6 +14,7 @@ from domain.commands import (
     FailAttempt,
     RenewLease,
     ReportProgress,
+    Source,
     Start,
     Submit,
 )
@@ -32,7 +33,15 @@ ERROR: Final = Failure(code="RETRY", message="again")
 
 
 SUBMIT: Final = Submit(
-    now=START, action="echo", digest="d", payload={"card": SECRET}, priority=7, retry_of="r-0", metadata={"m": SECRET}
+    now=START,
+    action="echo",
+    digest="d",
+    payload={"card": SECRET},
+    priority=7,
+    connection_id="c-7",
+    source_ip="192.0.2.7",
+    retry_of="r-0",
+    metadata={"m": SECRET},
 )
 BEGIN: Final = Start(now=START, worker_id="w-1", lease_until=LATER)
 BUSY: Final = (
@@ -43,7 +52,7 @@ BUSY: Final = (
 DONE: Final = Complete(now=START, attempt=1, result=SECRET, result_ref=SECRET)
 LIVES: Final = {
     "completed": life(SUBMIT, BEGIN, *BUSY, DONE),
-    "cancelled": life(SUBMIT, BEGIN, Cancel(now=START, by="bob", reason="late")),
+    "cancelled": life(SUBMIT, BEGIN, Cancel(now=START, by="bob", reason="late", source=Source("c-8", "192.0.2.8"))),
     "retried": life(SUBMIT, BEGIN, FailAttempt(now=START, attempt=1, error=ERROR, retryable=True, jitter=0)),
     "failed": life(SUBMIT, BEGIN, FailAttempt(now=START, attempt=1, error=ERROR, retryable=False, jitter=0)),
 }
@@ -98,6 +107,8 @@ def test_an_entry_tells_who_when_and_where_from() -> None:
         "causation_id": "f-1",
         "action": "echo",
         "priority": 7,
+        "connection_id": "c-7",
+        "source_ip": "192.0.2.7",
         "retry_of": "r-0",
     }
     assert shown(log[0]) == {"at": log[0].at, "type": "RequestSubmitted", "user_id": "ann", **detail}
@@ -110,9 +121,15 @@ def test_an_entry_tells_the_attempt_its_worker_and_its_error() -> None:
     assert told("failed")["RequestFailed"]["error"] == {"code": "RETRY", "message": "again"}
 
 
-def test_an_entry_tells_who_cancelled_and_why() -> None:
+def test_an_entry_tells_who_cancelled_why_and_where_from() -> None:
     asked = told("cancelled")["CancelRequested"]
     assert (asked["by"], asked["reason"]) == ("bob", "late")
+    assert (asked["connection_id"], asked["source_ip"]) == ("c-8", "192.0.2.8")
+
+
+def test_an_address_is_for_the_audit_alone() -> None:
+    for log in LIVES.values():
+        assert "192.0.2." not in repr([recorded.shown() for recorded in log])
 
 
 @given(logs(min_size=1))

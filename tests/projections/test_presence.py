@@ -18,8 +18,13 @@ OPEN = Change(
     connection_id="c-1",
     source_ip="192.0.2.7",
     user_agent="curl",
+    correlation_id="CONNECT=",
+    causation_id="CONNECT=",
 )
-WATCH = replace(OPEN, type=SUBSCRIBED, topic="request#r-1", source_ip=None, user_agent=None)
+WATCH = replace(
+    OPEN, type=SUBSCRIBED, topic="request#r-1", user_agent=None, correlation_id="my-7", causation_id="FRAME="
+)
+OLD = replace(WATCH, source_ip=None, correlation_id=None, causation_id=None)
 
 
 def marker(change: Change) -> tuple[str, ...]:
@@ -38,6 +43,8 @@ def test_a_connection_is_told_and_counted_together() -> None:
         "connection_id": "c-1",
         "source_ip": "192.0.2.7",
         "user_agent": "curl",
+        "correlation_id": "CONNECT=",
+        "causation_id": "CONNECT=",
     }
     assert (type(count), count.view, count.counts) == (Add, View.METRICS, {"connected": 1})
     assert count.key == {"scope": "acme", "minute": "2026-01-01T00:07"}
@@ -47,7 +54,19 @@ def test_a_connection_is_told_and_counted_together() -> None:
 def test_a_subscription_tells_its_topic() -> None:
     once, *_ = project(WATCH)
     assert once.key["entry"].startswith("2026-01-01T00:07:00.123Z#c-1#request#r-1#Subscribed#")
+    assert exact_json.decode(str(once.attributes["detail"])) == {
+        "connection_id": "c-1",
+        "topic": "request#r-1",
+        "source_ip": "192.0.2.7",
+        "correlation_id": "my-7",
+        "causation_id": "FRAME=",
+    }
+
+
+def test_a_row_that_knows_nothing_of_its_frame_is_told_all_the_same() -> None:
+    once, *_ = project(OLD)
     assert exact_json.decode(str(once.attributes["detail"])) == {"connection_id": "c-1", "topic": "request#r-1"}
+    assert marker(OLD) == marker(WATCH)
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,9 @@ def test_everyone_who_comes_and_goes_is_counted_once(
     assert len(world.aws.rows("Audit")) == sum(CAME_AND_WENT.values()) + 1
 
 
-def test_the_audit_tells_who_what_and_when(world: World) -> None:
+def test_the_audit_tells_who_what_when_where_from_and_which_frames_led_there(world: World) -> None:
     connect(world, "c-1")
-    watch(world, "c-1", "request#r-1")
+    watch(world, "c-1", "request#r-1", frame="f-1")
     opened = to_text(world.clock.now())
     world.connections.delete("c-1")
     connections, subscriptions = world.records("Connections"), world.records("Subscriptions")
@@ -87,8 +87,42 @@ def test_the_audit_tells_who_what_and_when(world: World) -> None:
     seen = datetime.fromtimestamp(connections[1]["dynamodb"]["ApproximateCreationDateTime"], UTC)
     assert rows["ConnectionClosed"]["at"] == to_text(seen)
     told = {"connection_id": "c-1", "source_ip": "127.0.0.1", "user_agent": "tests"}
+    told |= {"correlation_id": "connect of c-1", "causation_id": "connect of c-1"}
     assert json.loads(rows["ConnectionOpened"]["detail"]) == told
-    assert json.loads(rows["Subscribed"]["detail"]) == {"connection_id": "c-1", "topic": "request#r-1"}
+    assert json.loads(rows["ConnectionClosed"]["detail"]) == told
+    assert json.loads(rows["Subscribed"]["detail"]) == {
+        "connection_id": "c-1",
+        "topic": "request#r-1",
+        "source_ip": "127.0.0.1",
+        "correlation_id": "f-1",
+        "causation_id": "frame f-1",
+    }
+
+
+def test_the_end_of_a_subscription_tells_of_the_frame_that_began_it(world: World) -> None:
+    watch(world, "c-1", "request#r-1", frame="f-1")
+    watch(world, "c-1", "request#r-1", frame="f-2")
+    world.subscriptions.unsubscribe("request#r-1", "c-1")
+
+    world.project(world.records("Subscriptions"))
+
+    details = [json.loads(row["detail"]) for row in map(from_item, world.aws.rows("Audit"))]
+    assert [(one["correlation_id"], one["causation_id"]) for one in details] == [("f-1", "frame f-1")] * 2
+
+
+@pytest.mark.parametrize("table", ["Connections", "Subscriptions"])
+def test_a_row_from_before_there_were_correlations_is_told_without(world: World, table: str) -> None:
+    connect(world, "c-1")
+    watch(world, "c-1", "request#r-1")
+    [record] = world.records(table)
+    for name in ("correlation_id", "causation_id"):
+        record["dynamodb"]["NewImage"].pop(name, None)
+
+    world.project([record, record])
+
+    (row,) = map(from_item, world.aws.rows("Audit"))
+    assert json.loads(row["detail"]).keys().isdisjoint({"correlation_id", "causation_id"})
+    assert world.aws.objects(world.aws.failures_bucket) == {}
 
 
 def test_a_connection_that_goes_takes_its_subscriptions_with_it(world: World) -> None:

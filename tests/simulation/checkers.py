@@ -294,15 +294,9 @@ def _watch(user_id: str, seen: Seen, whole: Logs) -> Iterator[str]:
             yield f"{where} came after {reached}"
             return
         event = log[update.version - 1]
-        if (update.type, update.at, dict(update.data)) != (
-            event.type,
-            from_text(event.at),
-            exact_json.decode(event.data),
-        ):
-            told, real = (
-                (update.type, update.at, dict(update.data)),
-                (event.type, event.at, exact_json.decode(event.data)),
-            )
+        shown = event.shown()
+        told, real = (update.type, update.at, dict(update.data)), (shown["type"], from_text(shown["at"]), shown["data"])
+        if told != real:
             yield f"{where} is not what the log has: {told} {real}"
         if update.state is not None and update.state.get("status") != _state(event).status:
             yield f"{where} came with another state"

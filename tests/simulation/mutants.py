@@ -168,7 +168,7 @@ def _log_before_row(self: Any, frame: Any) -> Any:
     head = readings.request_for(self._identity, frame.request_id or "")
     events, whole = readings.within_budget(bootstrap.events().read(head.request_id, frame.after))
     newest = Head.of(events[-1]) if events and whole else bootstrap.queue().get(head.request_id)
-    self._watch(request_topic(head.request_id))
+    self._watch(request_topic(head.request_id), frame.id)
     return protocol.Subscribed(
         id=frame.id,
         request_id=head.request_id,

@@ -28,6 +28,12 @@ def test_a_table_that_was_changed_by_hand_is_found() -> None:
     assert documents.with_tables(changed) == page
 
 
+def test_what_no_client_is_shown_is_not_told() -> None:
+    events = documents.reference()["events"]
+    for hidden in ("checkpoint", "source_ip"):
+        assert f"`{hidden}`" not in events
+
+
 def test_a_page_without_a_place_for_a_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "protocol.md").write_text("# The protocol\n")
     with pytest.raises(ValueError, match="client frames"):
