@@ -160,6 +160,8 @@ def explanation(found: Explanation) -> Table:
         )
     for one in found.watchers:
         made.add_row("watched by", f"{one['connection_id']} on {one['topic']}")
+        if one.get("delivered"):
+            made.add_row("", str(one["delivered"]))
     return made
 
 

@@ -136,6 +136,40 @@ export interface Ack {
   duplicate?: boolean;
 }
 
+export interface Watcher {
+  topic: string;
+  connection_id: string;
+  since: string;
+  /** When its client last asked, the version that it had then, and up to which that was answered. */
+  asked_at?: string;
+  seen?: number;
+  told?: number;
+  /** What was not taken since: it is left to the client to ask for. */
+  missed?: { from_version: number; version: number; at: string; why: string };
+  /** The same in words. */
+  delivered: string;
+}
+
+export interface Explanation {
+  request_id: string;
+  version: number;
+  why: string;
+  state: State;
+  position?: number;
+  held_by?: string;
+  due_at?: string;
+  view_version: number;
+  attempts: {
+    attempt: number;
+    started_at: string;
+    events: number;
+    ended_at?: string;
+    ended_as?: string;
+    error?: Failure;
+  }[];
+  watchers: Watcher[];
+}
+
 export interface RequestRow {
   request_id: string;
   user_id: string;
@@ -218,6 +252,7 @@ export class StreamerClient extends EventTarget {
   watchTenant(tenantId: string, listeners?: Listeners): Promise<TopicWatch>;
   cancel(requestId: string, reason?: string): Promise<Ack>;
   get(requestId: string, atVersion?: number): Promise<RequestShown>;
+  explain(requestId: string): Promise<Explanation>;
   history(requestId: string, after?: number): Promise<EventShown[]>;
   list(options?: { status?: Status; scope?: "own" | "tenant"; limit?: number }): Promise<RequestRow[]>;
   metrics(from: Date, to: Date, action?: string): Promise<MetricsPage>;

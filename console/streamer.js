@@ -1146,6 +1146,11 @@ export class StreamerClient extends EventTarget {
     return expect(await this._ask({ type: "get", request_id: requestId, at_version: atVersion }), "request");
   }
 
+  /** Why a request is where it is, its attempts, and what is known to have been delivered to who watches it. */
+  async explain(requestId) {
+    return expect(await this._ask({ type: "explain", request_id: requestId }), "explanation");
+  }
+
   /** Every event of a request after a version. */
   async history(requestId, after = 0) {
     const events = [];

@@ -1,5 +1,6 @@
-/** One request: how it stands, what it resulted in, every event, and its state at any version. */
+/** One request: how it stands and why, what it resulted in, every event, and its state at any version. */
 
+import { explanation } from "./explanation.js";
 import { announce, el, freshId, problem, throttled } from "./dom.js";
 import { count, duration, instant, percent, words } from "./format.js";
 import { badge, bar, cancelButton, empty, FINAL, json } from "./parts.js";
@@ -25,6 +26,7 @@ export function timeline(client, requestId) {
   const outcome = el("div", { className: "outcome" });
   const events = eventList((version) => travel.to(version));
   const travel = timeTravel(client, requestId, events.mark);
+  const why = explanation(client, requestId);
   const loading = empty("Loading …");
   const body = el("div", { className: "stack" });
   const element = el("div", { className: "stack" }, loading);
@@ -42,6 +44,7 @@ export function timeline(client, requestId) {
       facts,
       outcome,
     ),
+    why.element,
     travel.element,
     events.element,
   );
@@ -114,6 +117,7 @@ export function timeline(client, requestId) {
       stopped = true;
       fill.stop();
       travel.stop();
+      why.stop();
       if (handle && !handle.hasEnded) handle.close().catch(() => {});
     },
   };

@@ -110,9 +110,10 @@ class Request(ServerFrame, frozen=True, kw_only=True, tag="request"):
 class Explanation(ServerFrame, frozen=True, kw_only=True, tag="explanation"):
     """Why a request is where it is, in one sentence and in its parts.
 
-    `position` is how many are ahead of one that waits its turn, `attempts` what became of each, `watchers` who is told
-    and from when on, `view_version` how far the views have come. `held_by` names the limit that holds it back, if one
-    does.
+    `position` is how many are ahead of one that waits its turn, `attempts` what became of each, `view_version` how far
+    the views have come. `held_by` names the limit that holds it back, if one does. `watchers` has who is told, and in
+    `delivered` what is known of that: the version that its client had when it last asked (`seen`, at `asked_at`), up to
+    which that was answered (`told`), and what was not taken since (`missed`), which is left to its client to ask for.
     """
 
     request_id: str

@@ -15,10 +15,26 @@ SUBSCRIPTION_TTL: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
+class Missed(Checked):
+    """The first pushes to a connection that were not taken since it last asked: what they cover of which request.
+
+    `at` is when they were to be made, `why` what became of the post.
+    """
+
+    request_id: str
+    from_version: int
+    version: int
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription(Checked):
     """A connection's watch on a topic; `request_id` is set when the topic is one request.
 
-    Where it was asked for from, and the frame that asked first: its id for its client, and that of the platform.
+    Where it was asked for from, and the frame that asked first: its id for its client, and that of the platform. When
+    it was asked for last, and of a request the version that the client said it had and the one that the log had then:
+    the answer told of what is between them.
     """
 
     topic: str
@@ -31,6 +47,10 @@ class Subscription(Checked):
     source_ip: str = ""
     correlation_id: str = ""
     causation_id: str = ""
+    asked_at: datetime | None = None
+    seen: int | None = None
+    told: int | None = None
+    missed: Missed | None = None
 
 
 def request_topic(request_id: str) -> str:
@@ -66,6 +86,8 @@ def subscription(
     source_ip: str = "",
     correlation_id: str = "",
     causation_id: str = "",
+    seen: int | None = None,
+    told: int | None = None,
 ) -> Subscription:
     """The subscription that a caller's connection makes now."""
     kind, _, rest = topic.partition("#")
@@ -80,4 +102,7 @@ def subscription(
         source_ip=as_text(source_ip, LONGEST_ADDRESS),
         correlation_id=correlation_id,
         causation_id=causation_id,
+        asked_at=now,
+        seen=seen,
+        told=told,
     )

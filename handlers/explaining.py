@@ -11,6 +11,7 @@ from domain.recorded import Head, RecordedEvent
 from domain.state import Status
 from domain.subscription import topics_of
 from handlers import bootstrap
+from handlers.delivering import watcher
 from handlers.readings import request_for
 from projections.turns import RUNNABLE
 
@@ -89,12 +90,12 @@ def attempts(events: Iterable[RecordedEvent]) -> list[dict[str, Any]]:
 
 
 def _watchers(head: Head) -> list[dict[str, Any]]:
-    """Who is told of the request's events, and since when: what came before is theirs to ask for."""
+    """Who is told of the request's events, and what is known to have been delivered to each."""
     origin = head.origin
     found: list[dict[str, Any]] = []
     for topic in topics_of(head.request_id, origin.tenant_id, origin.user_id) if origin else ():
-        for connection_id in bootstrap.subscriptions().watchers(topic, bootstrap.CLOCK.now()):
+        for watch in bootstrap.subscriptions().list_by_topic(topic, bootstrap.CLOCK.now()):
             if len(found) >= MOST_WATCHERS:
                 return found
-            found.append({"topic": topic, "connection_id": connection_id})
+            found.append(watcher(head, watch))
     return found

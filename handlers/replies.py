@@ -115,7 +115,7 @@ class Replies:
         request_id = queue.request_id(submission)
         if frame.subscribe:
             # Before the first event is appended, so that the fan-out of none can miss this watcher.
-            self._watch(request_topic(request_id), correlation_id)
+            self._watch(request_topic(request_id), correlation_id, seen=0, told=0)
         head, was_there = queue.enqueue(request_id, submission)
         about = {"request_id": request_id, "correlation_id": submission.correlation_id, "duplicate": was_there}
         bootstrap.logger().info("request taken in", extra=about)
@@ -147,7 +147,7 @@ class Replies:
         if frame.after > head.version:
             raise InvalidFrame(f"after: the log ends at version {head.version}", request_id=head.request_id)
         # The row first, the log second: an event in between is in both, never in neither.
-        self._watch(request_topic(head.request_id), frame.id)
+        self._watch(request_topic(head.request_id), frame.id, seen=frame.after, told=head.version)
         events, whole = readings.within_budget(bootstrap.events().read(head.request_id, frame.after))
         newest = Head.of(events[-1]) if events and whole else bootstrap.queue().get(head.request_id)
         return protocol.Subscribed(
@@ -173,7 +173,7 @@ class Replies:
         address = as_text(self._caller.source_ip, LONGEST_ADDRESS) or None
         return Source(self._caller.connection_id, address, self._caller.cause)
 
-    def _watch(self, topic: str, correlation_id: str | None) -> None:
+    def _watch(self, topic: str, correlation_id: str | None, seen: int | None = None, told: int | None = None) -> None:
         made = subscription(
             topic,
             self._caller.connection_id,
@@ -182,6 +182,8 @@ class Replies:
             source_ip=self._caller.source_ip,
             correlation_id=correlation_id or self._caller.cause,
             causation_id=self._caller.cause,
+            seen=seen,
+            told=told,
         )
         bootstrap.subscriptions().subscribe(made)
 

@@ -79,9 +79,24 @@ class RemoveSubscriptions:
     connection_id: str
 
 
+Span = tuple[str, int, int]  # a request, and the first and the last version of a piece of its log
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Post one frame to one connection."""
+    """Post one frame to one connection; `spans` has what each push in it covers."""
 
     connection_id: str
     text: str
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteMissed:
+    """Note on a subscription what its connection did not take of the first request of which it did not take all."""
+
+    topic: str
+    connection_id: str
+    request_id: str
+    from_version: int
+    version: int

@@ -59,6 +59,22 @@ def test_the_slider_shows_the_state_at_each_version(console: Console) -> None:
     expect(console.page.locator(".events .later")).to_have_count(0)
 
 
+def test_why_a_request_is_where_it_is_is_told_when_asked(console: Console) -> None:
+    console.sign_in()
+    request_id = console.submit_delay(1, 4)
+    console.ended("Completed")
+    why = console.page.locator(".why")
+    expect(why.locator("p")).to_have_count(0)
+    why.locator("summary").click()
+    expect(why).to_contain_text("It ended as COMPLETED at")
+    expect(why).to_contain_text("Attempt 1")
+    expect(why).to_contain_text(f"on request#{request_id}")
+    expect(why).to_contain_text("No push since is known not to have been taken.")
+    console.shoot("explained")
+    why.get_by_role("button", name="Ask again").click()
+    expect(why).to_contain_text("It ended as COMPLETED at")
+
+
 def test_a_running_request_is_cancelled(console: Console) -> None:
     console.sign_in()
     request_id = console.submit_delay(60, 120)

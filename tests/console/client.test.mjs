@@ -249,6 +249,15 @@ test("pages are read to the end", async () => {
   assert.deepEqual(await client.audit({ day: "2026-01-01" }), [{ n: 1 }, { n: 2 }]);
 });
 
+test("why a request is where it is is asked for", async () => {
+  const client = await connect();
+  const watcher = { topic: "request#r9", connection_id: "c1", since: "x", delivered: "y" };
+  server.on.explain = () => ({ type: "explanation", request_id: "r9", why: "It waits.", watchers: [watcher] });
+  const found = await client.explain("r9");
+  assert.deepEqual([found.why, found.watchers], ["It waits.", [watcher]]);
+  assert.deepEqual(server.received("explain"), [{ request_id: "r9" }]);
+});
+
 test("actions, metrics and the state at a version are asked for", async () => {
   const client = await connect();
   server.on.actions = () => ({ type: "actions", items: [{ name: "echo" }] });

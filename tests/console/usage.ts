@@ -11,6 +11,11 @@ export async function report(token: () => Promise<string>): Promise<string> {
     return html.link;
   } catch (error) {
     if (error instanceof RequestFailed) return error.error.code;
+    for (const one of (await client.explain(handle.requestId)).watchers) {
+      console.log(one.delivered, one.missed?.why);
+      // @ts-expect-error it may not be there
+      console.log(one.missed.why);
+    }
     throw error;
   } finally {
     client.close();

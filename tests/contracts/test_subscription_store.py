@@ -29,6 +29,8 @@ def watch(name: str, identity: Identity) -> Subscription:
         source_ip="192.0.2.7",
         correlation_id="my-7",
         causation_id="FRAME=",
+        seen=3,
+        told=5,
     )
 
 

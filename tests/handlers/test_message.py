@@ -261,7 +261,12 @@ def test_an_explanation_says_why_a_request_is_where_it_is(connect: Connect, proj
     assert (told["type"], told["view_version"]) == ("explanation", 1)
     assert told["why"].startswith("It waits for a worker; ")
     assert told["position"] >= 1
-    assert [watcher["topic"] for watcher in told["watchers"]] == [f"request#{third}"]
+    (watcher,) = told["watchers"]
+    assert (watcher["topic"], watcher["seen"], watcher["told"]) == (f"request#{third}", 0, 0)
+    client.say("subscribe", request_id=third, after=1)
+    (watcher,) = client.say("explain", request_id=third)["watchers"]
+    assert (watcher["seen"], watcher["told"]) == (1, 1)
+    assert watcher["delivered"].endswith("its client had version 1, and there was no more. Nothing happened since.")
     assert client.say("explain", request_id=second)["why"].startswith("It waits until ")
     client.say("cancel", request_id=first)
     ended = client.say("explain", request_id=first)

@@ -17,7 +17,7 @@ from domain.errors import Conflict, NotFound, Unauthorized, Unavailable
 from domain.identity import Identity
 from domain.instant import epoch_seconds, from_epoch, from_text, to_text
 from domain.recorded import RecordedEvent
-from domain.subscription import Subscription
+from domain.subscription import Missed, Subscription
 from domain.validity import MAX_VERSION, checked, require_whole
 
 T = TypeVar("T", Connection, Subscription)
@@ -168,9 +168,23 @@ class MemorySubscriptionStore(SubscriptionStore):
         self._rows.pop((topic, connection_id), None)
 
     @checked
-    def watchers(self, topic: str, now: datetime) -> Iterator[str]:
-        """The connections that watch a topic."""
-        return (row.connection_id for row in self._live(now) if row.topic == topic)
+    def watchers(self, topic: str, now: datetime) -> dict[str, bool]:
+        """The connections that watch a topic, and of each whether a push that was not taken is noted."""
+        return {row.connection_id: row.missed is not None for row in self.list_by_topic(topic, now)}
+
+    @checked
+    def list_by_topic(self, topic: str, now: datetime) -> Iterator[Subscription]:
+        """The subscriptions to a topic."""
+        return (row for row in self._live(now) if row.topic == topic)
+
+    @checked
+    def note_missed(self, topic: str, connection_id: str, missed: Missed) -> None:
+        """Note the first push that was not taken, unless the connection has asked again since; never makes a row."""
+        row = self._rows.get((topic, connection_id))
+        if row is None or row.missed is not None or row.asked_at is None or row.asked_at > missed.at:
+            return
+        if row.told is None or row.told < missed.version:
+            self._rows[topic, connection_id] = replace(row, missed=missed)
 
     @checked
     def list_by_connection(self, connection_id: str, now: datetime) -> Iterator[Subscription]:
@@ -250,6 +264,7 @@ class MemoryObjects(Objects):
 
 def _as_stored(value: T) -> T:
     """The value as a row would give it back: instants to the millisecond, the time to live to the second."""
-    named = {name: getattr(value, name, None) for name in ("connected_at", "last_active_at", "ends_at", "created_at")}
+    names = ("connected_at", "last_active_at", "ends_at", "created_at", "asked_at")
+    named = {name: getattr(value, name, None) for name in names}
     stored: dict[str, Any] = {name: from_text(to_text(instant)) for name, instant in named.items() if instant}
     return replace(value, **stored, expires_at=from_epoch(epoch_seconds(value.expires_at)))

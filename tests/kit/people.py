@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain.connection import Connection, opened
 from domain.identity import TENANT_READ, Identity
-from domain.subscription import subscription
+from domain.subscription import request_topic, subscription
 from tests.kit.requests import Whose
 from tests.kit.world import World
 
@@ -35,4 +35,11 @@ def watch(world: World, connection_id: str, topic: str, whose: Whose = ANN, fram
         correlation_id=frame,
         causation_id=f"frame {frame}",
     )
+    world.subscriptions.subscribe(made)
+
+
+def ask(world: World, connection_id: str, request_id: str, *, seen: int = 0, told: int = 0) -> None:
+    """Let a connection watch one of Ann's requests, as a client that has so much of it and is answered up to there."""
+    now = world.clock.now()
+    made = subscription(request_topic(request_id), connection_id, identity(world), now, seen=seen, told=told)
     world.subscriptions.subscribe(made)

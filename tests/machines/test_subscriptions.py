@@ -16,7 +16,7 @@ from adapters.subscription_store import SubscriptionStore
 from domain.errors import Unavailable
 from domain.identity import Identity
 from domain.instant import epoch_seconds, from_epoch
-from domain.subscription import Subscription, subscription
+from domain.subscription import Missed, Subscription, subscription
 from tests.kit.clock import START, FakeClock
 from tests.kit.tables import Aws
 from tests.machines.staged import FAULTS, MACHINE, PAGE, TWIN, Staged, faults, run
@@ -42,22 +42,34 @@ class Watching(Staged):
         self.connections = [f"{self.name}-{socket}" for socket in range(4)]
         self.rows: dict[Watch, Subscription] = {}
 
-    @rule(topic=st.integers(0, 3), socket=st.integers(0, 3), fault=faults)
-    def watch(self, topic: int, socket: int, fault: str) -> None:
+    @rule(topic=st.integers(0, 3), socket=st.integers(0, 3), fault=faults, told=st.none() | st.integers(0, 3))
+    def watch(self, topic: int, socket: int, fault: str, told: int | None) -> None:
         now = self.clock.advance(1)
         identity = Identity(self.name, "ann", frozenset(), now + timedelta(hours=1))
-        made = subscription(self.topics[topic], self.connections[socket], identity, now)
+        made = subscription(self.topics[topic], self.connections[socket], identity, now, told=told)
         with self.spoil("UpdateItem", fault), suppress(Unavailable):
             self.store.subscribe(made)
         if fault != "refused":
             before = self.rows.get((made.topic, made.connection_id), made)
             ends = from_epoch(epoch_seconds(made.expires_at))
-            self.rows[made.topic, made.connection_id] = replace(before, expires_at=ends)
+            self.rows[made.topic, made.connection_id] = replace(
+                before, expires_at=ends, asked_at=now, told=made.told, missed=None
+            )
+
+    @rule(topic=st.integers(0, 3), socket=st.integers(0, 3), version=st.integers(1, 3), fault=faults)
+    def miss(self, topic: int, socket: int, version: int, fault: str) -> None:
+        watch = self.topics[topic], self.connections[socket]
+        missed = Missed("r-1", 1, version, self.clock.now(), "429")
+        with self.spoil("UpdateItem", fault), suppress(Unavailable):
+            self.store.note_missed(*watch, missed)
+        row = self.rows.get(watch)
+        if fault != "refused" and row and row.missed is None and (row.told is None or row.told < version):
+            self.rows[watch] = replace(row, missed=missed)
 
     @rule(socket=st.integers(0, 3))
     def watch_everything(self, socket: int) -> None:
         for topic in range(len(self.topics)):
-            self.watch(topic, socket, "none")
+            self.watch(topic, socket, "none", None)
 
     @rule(topic=st.integers(0, 3), socket=st.integers(0, 3), fault=faults)
     def unwatch(self, topic: int, socket: int, fault: str) -> None:
@@ -108,10 +120,9 @@ class Watching(Staged):
     def every_topic_has_its_live_watchers(self) -> None:
         now = self.clock.now()
         for topic in self.topics:
-            live = sorted(
-                row.connection_id for row in self.rows.values() if row.topic == topic and row.expires_at > now
-            )
-            assert list(self.store.watchers(topic, now)) == live
+            live = [row for row in self.rows.values() if row.topic == topic and row.expires_at > now]
+            assert self.store.watchers(topic, now) == {row.connection_id: row.missed is not None for row in live}
+            assert _ordered(self.store.list_by_topic(topic, now)) == _ordered(live)
 
     def _of_connection(self, connection_id: str) -> list[Subscription]:
         return [row for row in self.rows.values() if row.connection_id == connection_id]
@@ -144,7 +155,13 @@ def test_subscriptions_are_what_a_dictionary_says(aws: Aws) -> None:
     run(Watching, aws, settings(MACHINE, max_examples=12))  # each step reads every topic
 
 
-@pytest.mark.parametrize("twin", [TellingTheDead, LeavingSomeBehind])
+class NotingForTheDead(Watching):
+    """The twin that notes what was not taken whatever there is: of who is gone, or has asked again."""
+
+    removed = ("UpdateItem", "ConditionExpression")
+
+
+@pytest.mark.parametrize("twin", [TellingTheDead, LeavingSomeBehind, NotingForTheDead])
 def test_the_machine_catches_a_store_without(aws: Aws, twin: type[Watching]) -> None:
     with pytest.raises(AssertionError):
         run(twin, aws, TWIN)

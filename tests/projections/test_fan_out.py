@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +11,8 @@ from domain import exact_json
 from domain.commands import AppendOutput, Complete, RenewLease, ReportProgress, Start, Submit
 from domain.protocol import FRAME_TARGET, EventPush, EventsPush, server_frame
 from domain.recorded import RecordedEvent
-from projections.fan_out import conflate, frames, project, topics
-from projections.intents import Send
+from projections.fan_out import Frame, Push, conflate, frames, missed, project, topics
+from projections.intents import NoteMissed, Send
 from tests.spec import life
 from tests.strategies import START, logs
 
@@ -149,13 +149,40 @@ def test_nobody_watching_gets_nothing() -> None:
     assert project([life(SUBMIT)], {"tenant#umbrella": ["c-1"], "request#r-2": ["c-2"]}) == []
 
 
+GROUPS: Final = [life(SUBMIT, BEGIN), life(SUBMIT, request_id="r-2")]
+
+
+def test_what_a_connection_did_not_take_is_noted_on_each_topic_that_leads_to_it() -> None:
+    watchers = {"request#r-1": {"c-1": False}, "tenant#acme": {"c-1": False, "c-2": False}}
+    sends = project(GROUPS, watchers)
+    assert missed(sends, {}, GROUPS, watchers) == []
+    assert missed(sends, {"c-1": 0}, GROUPS, watchers) == [
+        NoteMissed("request#r-1", "c-1", "r-1", 1, 2),
+        NoteMissed("tenant#acme", "c-1", "r-1", 1, 2),
+    ]
+
+
+def test_a_frame_that_was_taken_is_not_noted_and_what_is_noted_already_neither() -> None:
+    watchers = {"request#r-1": {"c-1": True}, "tenant#acme": {"c-1": False}}
+    sends = [
+        Send("c-1", "taken", (("r-1", 1, 1),)),
+        Send("c-1", "left", (("r-1", 2, 2), ("r-2", 1, 1))),
+        Send("c-2", "taken", (("r-1", 1, 2),)),
+    ]
+    assert missed(sends, {"c-1": 1}, GROUPS, watchers) == [NoteMissed("tenant#acme", "c-1", "r-1", 2, 2)]
+    assert missed(sends, {"c-1": 2}, GROUPS, watchers) == []
+
+
 lengths = st.lists(st.integers(2, FRAME_TARGET // 2) | st.integers(FRAME_TARGET - 60, FRAME_TARGET + 60), max_size=8)
 
 
 @given(lengths, st.sampled_from(["x", "é"]))
 def test_a_frame_fits_its_target_unless_one_push_alone_does_not(sizes: list[int], letter: str) -> None:
     pushes = [exact_json.encode(letter * ((size - 2) // len(letter.encode()))) for size in sizes]
-    texts = frames(pushes)
+    made = frames(numbered(pushes))
+    assert [span for frame in made for span in frame.spans] == [("r-1", n, n) for n in range(1, len(pushes) + 1)]
+    texts = [frame.text for frame in made]
+    assert [len(items_of(frame.text)) for frame in made] == [len(frame.spans) for frame in made]
     unpacked = [items_of(text) for text in texts]
     assert [push for items in unpacked for push in items] == pushes
     for text, items in zip(texts, unpacked, strict=True):
@@ -163,6 +190,10 @@ def test_a_frame_fits_its_target_unless_one_push_alone_does_not(sizes: list[int]
     for items, following in pairwise(unpacked):
         one_more = EventsPush(items=[]).encode()[:-2] + ",".join([*items, following[0]]) + "]}"
         assert len(one_more.encode()) >= FRAME_TARGET
+
+
+def numbered(texts: Sequence[str]) -> list[Push]:
+    return [Push(("r-1", version, version), text) for version, text in enumerate(texts, start=1)]
 
 
 def items_of(text: str) -> list[str]:
@@ -174,7 +205,7 @@ def test_pushes_that_just_fit_share_a_frame() -> None:
     room = FRAME_TARGET - len('{"type":"events","items":[]}')
     half = (room - 1) // 2
     pushes = [f'"{"a" * (half - 2)}"'] * 2
-    assert len(frames(pushes)) == 1
-    assert len(frames([*pushes, '"a"'])) == 2
+    assert len(frames(numbered(pushes))) == 1
+    assert len(frames(numbered([*pushes, '"a"']))) == 2
     assert frames([]) == []
-    assert frames(['{"a":1}']) == ['{"a":1}']
+    assert frames(numbered(['{"a":1}'])) == [Frame('{"a":1}', (("r-1", 1, 1),))]
