@@ -23,10 +23,14 @@ YOUNG: Final = timedelta(seconds=10)
 
 @dataclass(slots=True)
 class Stale:
-    """How many stale connections were removed, and how many are left because their sockets could not be closed."""
+    """How many stale connections were removed, and how many are left because their sockets could not be closed.
+
+    `there` counts all connections that there are then.
+    """
 
     deleted: int = 0
     left: int = 0
+    there: int = 0
 
 
 class ConnectionStore:
@@ -136,7 +140,7 @@ class ConnectionStore:
         cannot be closed now (Unavailable) keeps its row. Whatever else a row holds, it goes.
         """
         stale = Stale()
-        for connection_id in self._stale(now):
+        for connection_id in self._stale(now, stale):
             try:
                 close(connection_id)
             except Unavailable:
@@ -144,9 +148,10 @@ class ConnectionStore:
             else:
                 self.delete(connection_id)
                 stale.deleted += 1
+                stale.there -= 1
         return stale
 
-    def _stale(self, now: datetime) -> Iterator[str]:
+    def _stale(self, now: datetime, stale: Stale) -> Iterator[str]:
         with translated("find stale connections", table=self._table):
             for page in self._client.get_paginator("scan").paginate(
                 TableName=self._table,
@@ -154,6 +159,7 @@ class ConnectionStore:
                 ProjectionExpression="connection_id",
                 ExpressionAttributeValues={":now": {"S": to_text(now)}, ":epoch": {"N": str(passed_seconds(now))}},
             ):
+                stale.there += page["ScannedCount"]
                 yield from (row["connection_id"]["S"] for row in page["Items"])
 
     def _query(self, index: str, attribute: str, value: str, now: datetime) -> Iterator[Connection]:

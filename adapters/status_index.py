@@ -63,6 +63,22 @@ class StatusIndex:
         """Requests whose time came up to an instant, the oldest first, at most limit of each shard."""
         return self.between(status, _START, high, limit)
 
+    def count(self, status: Status, pages: int) -> int:
+        """How many requests are in a status; of more than so many pages, one a shard at least, what those have."""
+        each = max(1, pages // self._shards)
+        return sum(self._count(status_shard(status, shard), each) for shard in range(self._shards))
+
+    def _count(self, shard: str, pages: int) -> int:
+        with translated("count status", table=self._table, shard=shard):
+            found = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName="StatusIndex",
+                KeyConditionExpression="status_shard = :shard",
+                ExpressionAttributeValues={":shard": {"S": shard}},
+                Select="COUNT",
+            )
+            return sum(page["Count"] for page in islice(found, pages))
+
     def _read(self, status: Status, shard: int, low: str, high: str, page_size: int) -> Iterator[Listed]:
         """A shard's entries in order, page by page as they are asked for."""
         with translated("list status", table=self._table, status=status):

@@ -32,9 +32,13 @@ _MOST: Final = 200  # of one kind and shard in one turn; the rest is found in th
 
 @dataclass(slots=True)
 class Swept:
-    """What one turn found and set going again, and how long the oldest request has waited that may run."""
+    """What one turn found and set going again.
+
+    How long the oldest request has waited that may run, and how many connections there are, are told besides.
+    """
 
     oldest_queued_s: int = 0
+    connections: int = 0
     leases_expired: int = 0
     requests_expired: int = 0
     tokens_sent: int = 0
@@ -128,6 +132,7 @@ class Sweeper:
     def _close_stale(self, swept: Swept) -> None:
         stale = self._connections.delete_stale(self._clock.now(), self._close)
         swept.connections_closed, swept.connections_left = stale.deleted, stale.left
+        swept.connections = stale.there
 
     def _close(self, connection_id: str) -> None:
         with suppress(Gone):  # closed before; its row is still to go

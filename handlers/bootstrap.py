@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from actions.registry import Registry
     from adapters.broadcast import Broadcast
+    from adapters.census import Census
     from adapters.connection_store import ConnectionStore
     from adapters.event_store import EventStore
     from adapters.objects import Objects
@@ -181,6 +182,15 @@ def patrol() -> "Patrol":
     here = settings()
     reconciler = Reconciler(events(), views(), projector(), CLOCK)
     return Patrol(_dynamodb(), here.events_table, here.metrics_table, request_view().statuses, reconciler)
+
+
+@cache
+def census() -> "Census":
+    """What counts how much there is."""
+    from adapters.census import Census
+
+    here = settings()
+    return Census(_dynamodb(), here.subscriptions_table, here.metrics_table, request_view().statuses)
 
 
 @cache

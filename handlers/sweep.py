@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from adapters.sweeper import Sweeper
 from handlers import bootstrap
+
+TOLD_AS_IT_IS: Final = frozenset({"oldest_queued_s", "connections"})  # also when it is nothing
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
@@ -17,12 +19,16 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noq
     bootstrap.logger().info("swept", extra=swept)
     bootstrap.gauge("OldestQueued", swept["oldest_queued_s"], MetricUnit.Seconds)
     for name, value in swept.items():
-        if not name.endswith("_s"):
+        if name not in TOLD_AS_IT_IS:
             bootstrap.count("".join(word.capitalize() for word in name.split("_")), value)
     reconciled = bootstrap.patrol().walk()
     bootstrap.logger().info("patrolled", extra=asdict(reconciled))
     bootstrap.count("ViewsRepaired", reconciled.repaired)
     bootstrap.gauge("FailuresKept", bootstrap.quarantine().kept())
+    there = {**asdict(bootstrap.census().take()), "connections": swept["connections"]}
+    for name, value in there.items():
+        if value is not None:
+            bootstrap.gauge(name.capitalize(), value)
     return swept
 
 

@@ -138,9 +138,10 @@ class ConnectionStoreContract:
         own = {one for one in closed if one.startswith(name)}
         assert own == {token_over.connection_id, silent.connection_id}
         assert (first.deleted, first.left) == (len(closed), 1)
+        assert first.there >= 2
         assert list(connections.list_by_tenant(name, now)) == [live, stuck]
         again = connections.delete_stale(now, closed.append)
-        assert (again.deleted, again.left) == (1, 0)
+        assert (again.deleted, again.left, again.there) == (1, 0, first.there - 1)
         assert list(connections.list_by_tenant(name, now)) == [live]
 
     def test_a_repeated_save_does_not_undo_activity(

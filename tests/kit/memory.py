@@ -146,6 +146,7 @@ class MemoryConnectionStore(ConnectionStore):
                 else:
                     self.delete(connection_id)
                     stale.deleted += 1
+        stale.there = len(self._rows)
         return stale
 
 

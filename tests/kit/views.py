@@ -76,7 +76,7 @@ def metrics_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) 
     found: dict[tuple[str, str], Counter[str]] = {}
     kept: dict[tuple[str, str], int] = {}
     for row in map(from_item, aws.rows("Metrics")):
-        if row["scope"] == "=patrol":
+        if row["scope"] in {"=patrol", "=census"}:
             continue
         key = (re.sub(r"^\d~", "", row.pop("scope")), row.pop("minute"))
         kept[key] = row.pop("expires_at", 0)

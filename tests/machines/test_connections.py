@@ -131,6 +131,7 @@ class Connecting(Staged):
 
         stale = self.store.delete_stale(now, close)
         assert (stale.deleted, stale.left) == (len(over - left), len(left))
+        assert stale.there >= len(self.rows) - len(closed)
         assert sorted(closed) == sorted(over - left)
         self.rows = {name: row for name, row in self.rows.items() if name not in closed}
 

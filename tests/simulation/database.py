@@ -289,7 +289,7 @@ class Database:
 
     def scan(self, TableName: str, lag: float = 0.0, cut: int | None = None, **more: Any) -> dict[str, Any]:  # noqa: N803
         """Scan."""
-        _only(more, "Scan", *_READING)
+        _only(more, "Scan", "Select", *_READING)
         table = self.table(TableName, "Scan")
         read = self._as_of(table, lag)
         found = ((key, read(key)) for key, _ in list(table.all()))
@@ -392,7 +392,7 @@ class Database:
         limit = min(more.get("Limit", len(rows) + 1), cut or len(rows) + 1)
         if limit < 1:
             raise refused(operation, "Limit must be at least 1")
-        size, taken, last = 0, [], None
+        size, taken, last, count = 0, [], None, 0
         for count, (_, item) in enumerate(rows, start=1):
             size += size_of(item)
             if wanted is None or wanted.holds(item, scope):
@@ -402,7 +402,7 @@ class Database:
                 break
             if count == more.get("Limit"):
                 last = self._key_at(table, index, item)  # DynamoDB does not look whether more follows
-        answer: dict[str, Any] = {"Items": taken, "Count": len(taken)}
+        answer: dict[str, Any] = {"Items": taken, "Count": len(taken), "ScannedCount": count}
         if more.get("Select") == "COUNT":
             del answer["Items"]
         return answer if last is None else {**answer, "LastEvaluatedKey": last}
