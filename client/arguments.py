@@ -97,7 +97,7 @@ def _add_views(commands: Any) -> None:
     metrics.add_argument("--per", choices=("minute", "hour", "day"), help="the finest that fits, unless told")
     audit = _add(commands, "audit", "print who did what", READ_TENANT)
     which = audit.add_mutually_exclusive_group()
-    which.add_argument("--day", type=date.fromisoformat, metavar="YYYY-MM-DD", help="in UTC; today unless told")
+    which.add_argument("--day", type=day, metavar="YYYY-MM-DD", help="in UTC; today unless told")
     which.add_argument("--request")
     audit.add_argument("--of-user", metavar="USER", help="what this user did on the day")
 
@@ -124,6 +124,14 @@ def instant(text: str) -> datetime:
     except ValueError as exc:
         raise argparse.ArgumentTypeError(f"not an ISO 8601 instant: {text}") from exc
     return to_instant(told if told.tzinfo is not None else told.replace(tzinfo=UTC))
+
+
+def day(text: str) -> date:
+    """The day that an argument names."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"not a day (YYYY-MM-DD): {text}") from exc
 
 
 def _version_or_instant(text: str) -> int | datetime:

@@ -1,11 +1,10 @@
 """The operators' part of the command line: what talks to a stack's tables directly."""
 
 import argparse
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from client.arguments import instant, positive
+from client.arguments import day, instant, positive
 
 FORMATS: Final = ("jsonl", "csv")
 SHADOWS: Final = Path(".local") / "rebuild"
@@ -41,8 +40,8 @@ def add_audit(commands: Any) -> None:
     export = _command(kinds, "export", "write a tenant's audit trail")
     export.add_argument("--tenant", required=True)
     export.add_argument("--user", help="of this user only")
-    export.add_argument("--from", dest="first", type=date.fromisoformat, metavar="YYYY-MM-DD", help="today, in UTC")
-    export.add_argument("--to", dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the same day")
+    export.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="today, in UTC")
+    export.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="the same day")
     export.add_argument("--format", dest="form", choices=FORMATS, default="jsonl", help="jsonl, unless told")
     export.add_argument("--out", type=Path, metavar="FILE", help="standard output, unless told")
     export.set_defaults(run=_export)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from threading import Event
 from typing import Any, Final
 
 from adapters.aws import translated
@@ -39,17 +40,27 @@ class Plan:
 
 
 def build(stack: Operated, plan: Plan, shadow: Shadow, passed: Passed = lambda _: None) -> None:
-    """Take the whole log into the shadow; `passed` is told of the events of each page."""
+    """Take the whole log into the shadow; `passed` is told of the events of each page.
+
+    Whoever interrupts it waits for the pages that are being read, not for the log.
+    """
+    stopping = Event()
     with ThreadPoolExecutor(plan.segments) as pool:
-        for done in [pool.submit(_segment, stack, plan, shadow, n, passed) for n in range(plan.segments)]:
-            done.result()
+        try:
+            for done in [pool.submit(_segment, stack, plan, shadow, n, passed, stopping) for n in range(plan.segments)]:
+                done.result()
+        except BaseException:
+            stopping.set()
+            raise
 
 
-def _segment(stack: Operated, plan: Plan, shadow: Shadow, segment: int, passed: Passed) -> None:
+def _segment(stack: Operated, plan: Plan, shadow: Shadow, segment: int, passed: Passed, stopping: Event) -> None:
     place, done = shadow.place(segment)
     if done:
         return
     for rows, after in pages(stack, "Events", plan.segments, segment, place, plan.tenant_id):
+        if stopping.is_set():
+            return
         change = _change(stack, plan, shadow, rows)
         while not shadow.write(segment, after, change):
             change = _change(stack, plan, shadow, rows)

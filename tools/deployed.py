@@ -46,6 +46,12 @@ class Deployed:
             for one in page["StackResourceSummaries"]
         }
 
+    def resource(self, logical_id: str) -> str:
+        """The physical name of a resource; StackNotFound when the stack has none of that id."""
+        if logical_id not in self.resources:
+            raise StackNotFound(f"it has no {logical_id}", stack=self.name)
+        return self.resources[logical_id]
+
 
 def deployed(name: str | None, start: Path) -> Deployed:
     """The stack of that name on AWS, or without a name the one that runs on this machine."""

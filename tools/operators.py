@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
 
 from adapters.clock import Clock
-from domain.errors import Unavailable
+from domain.errors import Rejected, Unavailable
 from tools.arguments_operators import SHADOWS
 from tools.building import NAMES
 from tools.deployed import deployed
@@ -24,6 +25,7 @@ from tools.verify import verify
 
 USAGE: Final = 2
 NOT_CONNECTED: Final = 3
+INTERRUPTED: Final = 130
 
 
 def rebuild_view(asked: argparse.Namespace) -> int:
@@ -38,7 +40,7 @@ def rebuild_view(asked: argparse.Namespace) -> int:
     def run(stack: Operated, console: Console) -> int:
         return show(wanted, rebuild(stack, wanted, SHADOWS, Clock(), console), Console(highlight=False))
 
-    return _on_stack(asked.stack, run)
+    return _on_stack(asked.stack, run, "; started again, it goes on where it was")
 
 
 def reconcile_views(asked: argparse.Namespace) -> int:
@@ -63,10 +65,14 @@ def verify_audit(asked: argparse.Namespace) -> int:
 def export_audit(asked: argparse.Namespace) -> int:
     """`streamer audit export`."""
     first = asked.first or Clock().now().date()
+    last = asked.last or first
+    if last < first:
+        print(f"streamer: --to {last} is before --from {first}", file=sys.stderr)
+        return USAGE
 
     def run(stack: Operated, console: Console) -> int:
         with console.status("Writing the audit trail"):
-            count = export(stack, asked.tenant, first, asked.last or first, asked.user, asked.form, asked.out)
+            count = export(stack, asked.tenant, first, last, asked.user, asked.form, asked.out)
         console.print(Text(f"{count} entries"))
         return 0
 
@@ -95,14 +101,23 @@ def redrive_failures(asked: argparse.Namespace) -> int:
     return _on_stack(asked.stack, run)
 
 
-def _on_stack(name: str | None, run: Callable[[Operated, Console], int]) -> int:
+def _on_stack(name: str | None, run: Callable[[Operated, Console], int], then: str = "") -> int:
+    """Run a command on a stack; `then` says what follows when it did not get to its end."""
     console = Console(stderr=True, highlight=False)
+
+    def failed(why: object, code: int) -> int:
+        console.print(Text(f"streamer: {why}"), soft_wrap=True)
+        return code
+
     stack = operated(name, Path.cwd())
     try:
         return run(stack, console)
-    except Unavailable as exc:
-        console.print(Text(f"streamer: {exc}; started again, it goes on where it was"), soft_wrap=True)
-        return NOT_CONNECTED
+    except Rejected as exc:
+        return failed(exc.told, USAGE)
+    except (Unavailable, BotoCoreError, ClientError) as exc:
+        return failed(f"{exc}{then}", NOT_CONNECTED)
     except OSError as exc:
-        console.print(Text(f"streamer: {exc}"), soft_wrap=True)
-        return 1
+        return failed(exc, 1)
+    except KeyboardInterrupt:
+        failed(f"interrupted{then}", INTERRUPTED)
+        raise

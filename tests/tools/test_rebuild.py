@@ -1,9 +1,11 @@
 """A view made anew from the log equals the live one, while traffic goes on; what differs is named, and mended."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 from unittest.mock import patch
 
@@ -21,6 +23,7 @@ from tests.kit.world import World
 from tools import building, rebuild
 from tools.operated import Operated
 from tools.rebuild import Asked, Report
+from tools.shadow import Shadow
 
 VIEWS = building.NAMES
 QUIET = Console(file=io.StringIO())
@@ -267,3 +270,25 @@ def test_a_request_whose_log_lies_in_two_segments_is_taken_once(world: World, ma
     with patch.object(building, "_LARGEST_READ", 3):
         for view in VIEWS:
             assert made_anew(view, segments=4).differences == []
+
+
+def test_who_interrupts_a_rebuild_waits_for_pages_not_for_the_log(
+    world: World, stack: Operated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One segment fails; the other one, which waits for its page meanwhile, takes in nothing more."""
+    tell(world)
+    stopping = Event()
+    monkeypatch.setattr(building, "Event", lambda: stopping)
+    rows = world.aws.rows("Events")
+
+    def pages(*asked: Any) -> Iterator[Any]:
+        if asked[3] == 0:
+            raise KeyboardInterrupt
+        assert stopping.wait(60)
+        yield from (([row], {"request_id": row["request_id"]}) for row in rows)
+
+    monkeypatch.setattr(building, "pages", pages)
+    with closing(Shadow(tmp_path / "shadow")) as shadow:
+        with pytest.raises(KeyboardInterrupt):
+            building.build(stack, building.Plan("audit", world.clock.now(), segments=2), shadow)
+        assert shadow.events() == 0
