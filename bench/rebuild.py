@@ -1,9 +1,9 @@
 """How fast a view is made anew, and how that grows: `python -m bench.rebuild [EVENTS …]`, on DynamoDB Local.
 
 Prints a line for each size and view: events a second of time, and of this process's own work (with the comparison),
-and the process's largest memory until then. Logs are of 13
-events each (submitted, started, ten times progress, completed), made by the domain and written straight to the tables;
-the live views are written by the projector, so that the comparison has something to compare.
+and the process's largest memory until then. Logs are of 13 events each (submitted, started, ten times progress,
+completed), made by the domain and written straight to the tables; the live views are written by the projector, so that
+the comparison has something to compare.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from rich.console import Console
 from adapters.aws import PATIENT
 from adapters.clock import Clock
 from adapters.event_store import to_row
+from bench.results import Row
 from domain.commands import Command, Complete, ReportProgress, Start, Submit
 from domain.recorded import Head, Origin, RecordedEvent, record
 from domain.request import decide
@@ -32,9 +34,12 @@ from local.aws import session
 from local.tables import ensure
 from tools import building
 from tools.operated import Operated
-from tools.rebuild import Asked, rebuild
+from tools.rebuild import Asked, rebuild, remove
+from tools.shadow import Shadow
 
 SIZES: Final = (1_000, 10_000, 100_000)
+GROWTH: Final = (1_000, 10_000)
+_TRIES: Final = 3  # of which the best counts: nothing makes work less, much makes it more
 EVENTS_OF_A_REQUEST: Final = 13
 _BATCH: Final = 25
 _WRITERS: Final = 8
@@ -71,7 +76,7 @@ def log(number: int, clock: Clock, tenants: int = 10) -> list[RecordedEvent]:
     return events
 
 
-def fill(stack: Operated, first: int, requests: int, clock: Clock) -> None:
+def fill(stack: Operated, first: int, requests: int, clock: Clock, *, with_views: bool = True) -> None:
     """Write logs, and bring the views up to them."""
 
     def write(numbers: range) -> None:
@@ -79,7 +84,7 @@ def fill(stack: Operated, first: int, requests: int, clock: Clock) -> None:
         rows: list[Any] = [{"PutRequest": {"Item": to_row(event)}} for event in events]
         for start in range(0, len(rows), _BATCH):
             stack.dynamodb.batch_write_item(RequestItems={stack.tables["Events"]: rows[start : start + _BATCH]})
-        newest = [event for event in events if event.type == "RequestCompleted"]
+        newest = [event for event in events if with_views and event.type == "RequestCompleted"]
         outcome = stack.projector(clock).catch_up(newest)
         if outcome.error:
             raise outcome.error
@@ -102,6 +107,49 @@ def measure(stack: Operated, clock: Clock, directory: Path) -> Iterator[Measured
         yield Measured(view, report.events, rate, cpu, report.seconds, whole - report.seconds, peak, found)
 
 
+def rows() -> list[Row]:
+    """How the work for an event grows with the log, of a view of rows and of one of counts, without the comparison."""
+    clock, (small, large) = Clock(), GROWTH
+    cpu: dict[tuple[str, int], float] = {}
+    with TemporaryDirectory() as name, running(Path(name)) as stack:
+        there = 0
+        for events in GROWTH:
+            requests = events // EVENTS_OF_A_REQUEST
+            fill(stack, there, requests - there, clock, with_views=False)
+            there = requests
+            for view in ("requests", "metrics"):
+                cpu[view, events] = min(cpu_us(stack, clock, Path(name), view) for _ in range(_TRIES))
+    return [
+        Row(
+            f"growth: rebuild of {view}, 10^4 against 10^3 events",
+            cpu[view, large],
+            cpu[view, small],
+            "CPU us an event",
+            "ratio <= 1.15",
+        )
+        for view in ("requests", "metrics")
+    ]
+
+
+def cpu_us(stack: Operated, clock: Clock, directory: Path, view: str) -> float:
+    """This process's own work for an event that goes into a shadow, in microseconds."""
+    file = directory / "growth.sqlite"
+    with closing(Shadow(file)) as shadow:
+        busy = time.process_time()
+        building.build(stack, building.Plan(view, clock.now()), shadow)
+        told = (time.process_time() - busy) / shadow.events() * 1e6
+    remove(file)
+    return told
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[Operated]:
+    """A stack of tables alone, on DynamoDB Local."""
+    with dynamodb_local.running(directory) as endpoint_url:
+        client = session().client("dynamodb", endpoint_url=endpoint_url, config=PATIENT)
+        yield Operated("bench", client, _NO_QUEUE, ensure(client, "bench", time_to_live=False), "")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure each size; the exit code, 1 if any view differs from its log."""
     parser = argparse.ArgumentParser(prog="python -m bench.rebuild", description=__doc__)
@@ -110,10 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     clock = Clock()
     differences = 0
     print(" events  view       events/s  per CPU s   read in  compared  peak MB  differences")
-    with TemporaryDirectory() as name, dynamodb_local.running(Path(name)) as endpoint_url:
-        client = session().client("dynamodb", endpoint_url=endpoint_url, config=PATIENT)
-        tables = ensure(client, "bench", time_to_live=False)
-        stack = Operated("bench", client, _NO_QUEUE, tables, "")
+    with TemporaryDirectory() as name, running(Path(name)) as stack:
         there = 0
         for events in sizes:
             requests = events // EVENTS_OF_A_REQUEST

@@ -23,6 +23,8 @@ from projections.intents import Add, Put
 Key = tuple[str, ...]
 Row = dict[str, Value]
 
+PAGE: Final = 1000  # rows that are in memory at a time
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS made_of (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS segments (segment INTEGER PRIMARY KEY, place TEXT, done INTEGER, events INTEGER);
@@ -132,13 +134,18 @@ class Shadow:
 
     def counts(self) -> Iterator[tuple[Key, dict[str, int], dict[str, int]]]:
         """Every row of counts, as the log has it and as the live view has it."""
-        with self._lock:
-            found = self._file.execute("SELECT key, name, side, value FROM counts ORDER BY key").fetchall()
-        rows: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
-        for key, name, side, value in found:
-            rows.setdefault(key, ({}, {}))[side == "live"][name] = value
-        for key, (log, live) in rows.items():
-            yield tuple(exact_json.decode(key)), log, live
+        after = ""
+        while True:
+            with self._lock:
+                found = self._file.execute(_COUNTS, (after, PAGE)).fetchall()
+            rows: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
+            for key, name, side, value in found:
+                rows.setdefault(key, ({}, {}))[side == "live"][name] = value
+            for key, (log, live) in rows.items():
+                yield tuple(exact_json.decode(key)), log, live
+            if not rows:
+                return
+            after = max(rows)
 
     def attributes(self, key: Key) -> Row:
         """What a row of counts has beside its counts, as the log says."""
@@ -158,9 +165,14 @@ class Shadow:
 
     def unseen(self) -> Iterator[Key]:
         """The keys of the rows that the live view does not have."""
-        with self._lock:
-            keys = self._file.execute("SELECT key FROM rows WHERE seen = 0").fetchall()
-        return (tuple(exact_json.decode(key)) for (key,) in keys)
+        after = ""
+        while True:
+            with self._lock:
+                keys = [key for (key,) in self._file.execute(_UNSEEN, (after, PAGE))]
+            yield from (tuple(exact_json.decode(key)) for key in keys)
+            if not keys:
+                return
+            after = keys[-1]
 
     def broken(self) -> list[tuple[str, int]]:
         """The requests whose chain is broken, and the version at which it is."""
@@ -194,6 +206,11 @@ class Shadow:
             cursor.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, 0)", (key, request_id, _content(row)))
 
 
+_COUNTS: Final = (
+    "SELECT key, name, side, value FROM counts "
+    "WHERE key IN (SELECT DISTINCT key FROM counts WHERE key > ? ORDER BY key LIMIT ?)"
+)
+_UNSEEN: Final = "SELECT key FROM rows WHERE seen = 0 AND key > ? ORDER BY key LIMIT ?"
 _CONTENT: Final = "SELECT content FROM rows WHERE key = ?"
 _KNOWN: Final = "SELECT version, status, counted, hash, broken FROM requests WHERE request_id = ?"
 _KNOW: Final = "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?)"
