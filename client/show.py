@@ -26,7 +26,7 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 COUNTS: Final = ("submitted", "started", "retried", "completed", "failed", "cancelled")
 # The parts of an event or audit entry that say what they are by themselves.
-_SELF_EXPLAINING: Final = ("message", "action", "reason")
+_SELF_EXPLAINING: Final = ("message", "action", "reason", "topic")
 _LABELS: Final = {
     "attempt": "attempt",
     "by": "by",
@@ -34,6 +34,7 @@ _LABELS: Final = {
     "retry_at": "next try at",
     "lease_until": "lease until",
     "priority": "priority",
+    "source_ip": "from",
 }
 
 
@@ -146,7 +147,8 @@ def explanation(found: Explanation) -> Table:
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
-    made.add_row(found.request_id, found.why)
+    made.add_row("request", found.request_id)
+    made.add_row("why", found.why)
     if found.held_by is not None:
         made.add_row("held by", found.held_by)
     if found.position is not None:

@@ -1,7 +1,7 @@
 """The replies that only read: a request's state and history, lists, metrics and the audit trail."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.request_view import RequestRow, cursor_after
@@ -35,7 +35,7 @@ def get(frame: protocol.Get, identity: Identity) -> protocol.Request:
     if frame.at_version is not None:
         head = Head.of(bootstrap.events().get(head.request_id, frame.at_version))
     elif frame.at is not None:
-        head = Head.of(bootstrap.events().at(head.request_id, frame.at))
+        head = _at(head.request_id, frame.at)
     result, reference = bootstrap.queue().kept_result(head)
     return protocol.Request(
         id=frame.id,
@@ -45,6 +45,13 @@ def get(frame: protocol.Get, identity: Identity) -> protocol.Request:
         result=result,
         result_url=bootstrap.objects().link(reference) if reference else None,
     )
+
+
+def _at(request_id: str, instant: datetime) -> Head:
+    try:
+        return Head.of(bootstrap.events().at(request_id, instant))
+    except NotFound as exc:
+        raise NotFound("it had not been submitted by then", request_id=request_id) from exc
 
 
 def history(frame: protocol.History, identity: Identity) -> protocol.HistoryPage:

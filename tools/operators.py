@@ -48,6 +48,8 @@ def reconcile_views(asked: argparse.Namespace) -> int:
 
     def run(stack: Operated, console: Console) -> int:
         found = reconcile(stack, asked.tenant, asked.segments, Clock(), console)
+        told = f"{found.looked_at} requests, {found.behind} behind their log, {found.repaired} brought up"
+        Console(highlight=False).print(Text(f"{told}, {found.unreadable} unreadable"), soft_wrap=True)
         return 1 if found.unreadable or found.repaired < found.behind else 0
 
     return _on_stack(asked.stack, run)
@@ -57,7 +59,8 @@ def verify_audit(asked: argparse.Namespace) -> int:
     """`streamer audit verify`: 1 if anything is wrong."""
 
     def run(stack: Operated, console: Console) -> int:
-        return 1 if verify(stack, asked.tenant, asked.segments, SHADOWS, Clock(), console) else 0
+        told = Console(highlight=False)
+        return 1 if verify(stack, asked.tenant, asked.segments, SHADOWS, Clock(), told, console) else 0
 
     return _on_stack(asked.stack, run)
 

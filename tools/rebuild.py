@@ -92,14 +92,24 @@ def show(asked: Asked, report: Report, console: Console) -> int:
     line = f"{report.events:,} events of {report.requests:,} requests → {report.rows:,} rows, {rate:,.0f} events/s"
     console.print(Text(f"{asked.view}: {line}"), soft_wrap=True)
     for difference in report.differences[:_SHOWN_AT_MOST]:
-        console.print(Text(f"  {' '.join(difference.key)}: {difference.what}", style="red"), soft_wrap=True)
+        console.print(Text(f"  {_named(difference)}", style="red"), soft_wrap=True)
     if len(report.differences) > _SHOWN_AT_MOST:
         console.print(f"  … and {len(report.differences) - _SHOWN_AT_MOST} more")
-    console.print(Text(f"{len(report.differences)} differences", style="red" if report.differences else "green"))
+    found = len(report.differences)
+    console.print(Text(f"{found} {'difference' if found == 1 else 'differences'}", style="red" if found else "green"))
     if report.mended is not None:
-        console.print(f"{report.mended.mended} rows were made what the log says, {report.mended.left} were left")
+        rows = f"{report.mended.mended} {'row' if report.mended.mended == 1 else 'rows'} made what the log says"
+        console.print(f"{rows}, {report.mended.left} left")
         return 1 if report.mended.left else 0
     return 1 if report.differences else 0
+
+
+def _named(difference: Difference) -> str:
+    """What differs and how, with its request named once."""
+    request_id = difference.request_id
+    if request_id and difference.what.startswith(request_id):
+        return difference.what
+    return f"{' '.join(difference.key)}: {difference.what}"
 
 
 class _Rate(ProgressColumn):

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from rich.console import Console
-from rich.text import Text
 
 from adapters.clock import Clock
 from adapters.reconciler import Reconciled, Reconciler
@@ -33,12 +32,9 @@ def reconcile(stack: Operated, tenant_id: str | None, segments: int, clock: Cloc
         except BaseException:
             stopping.set()
             raise
-    whole = Reconciled(
+    return Reconciled(
         sum(part.looked_at for part in parts),
         sum(part.behind for part in parts),
         sum(part.repaired for part in parts),
         sum(part.unreadable for part in parts),
     )
-    found = f"{whole.looked_at} requests, {whole.behind} behind their log, {whole.repaired} brought up"
-    console.print(Text(f"{found}, {whole.unreadable} unreadable"), soft_wrap=True)
-    return whole

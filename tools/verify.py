@@ -18,17 +18,26 @@ SHOWN_AT_MOST = 50
 
 
 def verify(
-    stack: Operated, tenant_id: str | None, segments: int, directory: Path, clock: Clock, console: Console
+    stack: Operated,
+    tenant_id: str | None,
+    segments: int,
+    directory: Path,
+    clock: Clock,
+    console: Console,
+    bars: Console | None = None,
 ) -> list[str]:
-    """What is wrong, the first event of each request that is missing or altered; nothing if all is whole."""
+    """What is wrong, the first event of each request that is missing or altered; nothing if all is whole.
+
+    Told on the console, with the progress on another one if it is given.
+    """
     file = directory / f"{stack.name}-verify{f'-{tenant_id}' if tenant_id else ''}.sqlite"
     remove(file)
     now = clock.now()
     plan = Plan("audit", now, tenant_id, segments)
     with closing(Shadow(file)) as shadow:
-        with progress(stack, "Events", "checking the chains", 0, console) as passed:
+        with progress(stack, "Events", "checking the chains", 0, bars or console) as passed:
             build(stack, plan, shadow, passed)
-        with progress(stack, "Audit", "checking the entries", 0, console) as passed:
+        with progress(stack, "Audit", "checking the entries", 0, bars or console) as passed:
             differences = parity.compare(stack, plan, Period(now), shadow, pause, passed)
         wrong = {name: f"{name} version {version}: missing or altered in the log" for name, version in shadow.broken()}
         for difference in [*parity.cut_off(stack, plan, shadow), *sorted(differences, key=lambda one: one.what)]:

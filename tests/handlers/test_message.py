@@ -247,7 +247,8 @@ def test_a_request_is_told_as_it_was_at_an_instant(connect: Connect, clock: Fake
     connect().say("cancel", request_id=request_id)
     assert connect().say("get", request_id=request_id, at=then)["state"]["status"] == "PENDING"
     assert connect().say("get", request_id=request_id, at=to_text(clock.now()))["state"]["status"] == "CANCELLED"
-    assert connect().say("get", request_id=request_id, at=before)["code"] == "NOT_FOUND"
+    early = connect().say("get", request_id=request_id, at=before)
+    assert (early["code"], early["message"]) == ("NOT_FOUND", "it had not been submitted by then")
     assert connect().say("get", request_id=request_id, at=then, at_version=1)["code"] == "VALIDATION_ERROR"
 
 

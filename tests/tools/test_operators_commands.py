@@ -144,9 +144,9 @@ def test_a_row_that_was_changed_is_named_and_mended_on_request(world: World, tol
     mended = run("rebuild requests --stack mine --switch")
 
     assert named.code == FAILED
-    assert f"{told}: differs in user_id\n1 differences\n" in named.out
+    assert f"{told}: differs in user_id\n1 difference\n" in named.out
     assert mended.code == OK
-    assert "1 rows were made what the log says, 0 were left" in mended.out
+    assert "1 row made what the log says, 0 left" in mended.out
     assert run("rebuild requests --stack mine").code == OK
 
 
@@ -196,30 +196,30 @@ def test_requests_that_are_behind_are_brought_up(world: World, told: str, run: S
     done = run("reconcile --stack mine")
 
     assert done.code == OK
-    assert done.err == "2 requests, 1 behind their log, 1 brought up, 0 unreadable\n"
+    assert done.out == "2 requests, 1 behind their log, 1 brought up, 0 unreadable\n"
     assert told != late
     assert world.differences() == []
-    assert "0 behind" in run("reconcile --stack mine --tenant acme").err
+    assert "0 behind" in run("reconcile --stack mine --tenant acme").out
 
 
 def test_what_no_code_can_read_fails_a_reconciliation(world: World, told: str, run: Streamer) -> None:
     _change(world, "Events", {"request_id": {"S": told}, "version": {"N": "9"}}, "state", "{")
     done = run("reconcile --stack mine")
     assert done.code == FAILED
-    assert "1 unreadable" in done.err
+    assert "1 unreadable" in done.out
 
 
 def test_whole_chains_are_told_as_such_and_a_changed_event_is_named(world: World, told: str, run: Streamer) -> None:
     whole = run("audit verify --stack mine")
     assert whole.code == OK
-    assert "9 events of 1 requests" in whole.err
-    assert "Every chain is whole, and every entry is what the log says." in whole.err
+    assert "9 events of 1 requests" in whole.out
+    assert "Every chain is whole, and every entry is what the log says." in whole.out
 
     _change(world, "Events", {"request_id": {"S": told}, "version": {"N": "3"}}, "at", "2026-11-22T00:00:00.000Z")
     broken = run("audit verify --stack mine")
 
     assert broken.code == FAILED
-    assert f"{told} version 3: missing or altered in the log" in broken.err
+    assert f"{told} version 3: missing or altered in the log" in broken.out
 
 
 def test_a_changed_entry_is_named(world: World, told: str, run: Streamer) -> None:
@@ -227,7 +227,7 @@ def test_a_changed_entry_is_named(world: World, told: str, run: Streamer) -> Non
     _change(world, "Audit", {"day": entry["day"], "entry": entry["entry"]}, "user_id", "eve")
     done = run("audit verify --stack mine --tenant acme")
     assert done.code == FAILED
-    assert f"{told} version 9: differs in user_id" in done.err
+    assert f"{told} version 9: differs in user_id" in done.out
 
 
 def test_a_trail_is_written_as_lines_or_as_a_table(world: World, told: str, run: Streamer, tmp_path: Path) -> None:
