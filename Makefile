@@ -198,10 +198,12 @@ LAYER_TARGET := --implementation cp --python-version $(LAYER_PYTHON) \
     --platform manylinux2014_$(LAYER_PLATFORM) --platform manylinux_2_28_$(LAYER_PLATFORM)
 endif
 
+# Made beside its place and moved there: what builds side by side finds it whole or not at all.
 $(LAYER_CACHE)/%/.complete: %.txt
-	@$(call quietly,rm -rf "$(@D)" && $(install) --only-binary=:all: --require-hashes \
-	    --requirement $< --target "$(@D)/python" $(LAYER_TARGET))
-	@touch $@
+	@mkdir -p "$(LAYER_CACHE)"; new=$$(mktemp -d "$(LAYER_CACHE)/.new.XXXXXX") && \
+	$(call quietly,$(install) --only-binary=:all: --require-hashes --requirement $< --target "$$new/python" \
+	    $(LAYER_TARGET)) && touch "$$new/.complete" && \
+	if [[ "$@" -nt "$<" ]]; then rm -rf "$$new"; else rm -rf "$(@D)" && mv "$$new" "$(@D)"; fi
 
 build-DependenciesLayer: $(LAYER_CACHE)/requirements/.complete
 build-TokensLayer: $(LAYER_CACHE)/requirements-tokens/.complete

@@ -1,6 +1,5 @@
 """What is deployed is all that a function needs: it runs from that alone, as on Lambda, where no checkout is."""
 
-import ast
 import json
 import subprocess
 import sys
@@ -20,7 +19,8 @@ from tests.handlers.tokens import signed
 from tests.kit.tables import GIVEN
 from tests.template.nothing import nothing
 from tests.template.template import FUNCTIONS, ROOT, TEMPLATE, layers, of_type
-from tests.template.witness import Witness
+
+pytestmark = pytest.mark.xdist_group("alone")  # one build of the layers is enough for all
 
 # What Lambda's runtime has: boto3 and what that needs, as it is installed here.
 RUNTIME: Final = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
@@ -147,32 +147,3 @@ def test_a_module_that_was_left_out_is_missed(
     (code / module).unlink()
     done = asked("Disconnect", code, built, runtime, world)
     assert "ModuleNotFoundError" in done.stderr
-
-
-@pytest.mark.xdist_group("witness")
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_whatever_runs_in_a_function_is_deployed_with_it(witness: Witness, function: str) -> None:
-    assert witness.modules[function]
-    assert sorted(witness.modules[function] - needed(function).modules) == []
-
-
-def test_actions_are_deployed_with_who_needs_them_alone() -> None:
-    having = {name for name in FUNCTIONS if "actions.catalog" in needed(name).modules}
-    assert having == {"Message", "Work", "Sweep"}
-    assert not any(name.startswith("projections") for name in needed("Disconnect").modules)
-    assert {name for name in FUNCTIONS if "jwt" in needed(name).others} == {"Authorize", "IssueTicket"}
-    with pytest.raises(LookupError):
-        needed("Nobody")
-
-
-@pytest.mark.parametrize("module", sorted((ROOT / "handlers").glob("*.py")), ids=lambda path: path.stem)
-def test_parts_of_the_composition_root_are_named_where_they_are_used(module: Path) -> None:
-    """What local.needed relies on: no handler hands the root on, or looks a part up by a name that it computes."""
-    tree = ast.parse(module.read_text())
-    bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    naming = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "bootstrap"]
-    assert all(id(node) in bases for node in naming)
-    renamed = [
-        alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import) for alias in node.names
-    ]
-    assert not [alias for alias in renamed if alias.name.endswith("bootstrap") and alias.asname]
