@@ -23,7 +23,7 @@ GUIDED ?= --guided
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test fuzz audit test-thorough test-stack test-dynamodb-local simulate mutants test-console test-browser soak bench throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
+.PHONY: help demo test fuzz audit test-thorough test-stack test-dynamodb-local simulate mutants faults test-console test-browser soak bench throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 22
@@ -69,6 +69,11 @@ bench: .venv/.bench ## Measure what an event costs beside what others would use:
 
 throughput: .venv/.dev ## Measure how fast no-op requests flow with 2 workers on a stack of its own, and what takes the time.
 	@$(BIN)/python -m bench.throughput
+
+# DynamoDB Local and MiniStack behind microburst; first a broken twin, which must be found out.
+faults: .venv/.dev ## Run functions through faults over HTTP, killed at random, and judge: make faults [N=60] [SEED=1]; needs java and npm.
+	@$(BIN)/python -m local.dynamodb_local
+	@$(BIN)/python -m tests.faults --requests "$(or $(N),60)" --seed "$(or $(SEED),1)"
 
 # SEEDS histories from SEED on; the figures of the first 500 or more are kept. TRACE=1 prints every call of one history.
 simulate: .venv/.dev ## Run histories full of faults and check each: make simulate [SEEDS=500] [SEED=1] [TRACE=1].

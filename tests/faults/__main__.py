@@ -13,7 +13,7 @@ from typing import Final
 from local.errors import StackError
 from tests.faults.run import Report, Run
 from tests.faults.stage import staged
-from tests.faults.verdict import never_fired
+from tests.faults.verdict import never_fired, together
 
 # What a run must not survive with a guard switched off, by its name among the simulation's mutants.
 TWIN: Final = "transaction of rows and counts"
@@ -34,7 +34,7 @@ def main() -> int:
     except StackError as exc:
         print(exc, file=sys.stderr)
         return 1
-    missing = never_fired(report.fired + report.killed)
+    missing = never_fired(together(report.fired, report.killed))
     _tell(report, missing)
     is_ok = is_caught and not report.violations and not missing
     if not is_ok:

@@ -52,8 +52,8 @@ TABLES: Final[Rules] = [
 OTHERS: Final[Rules] = [
     ("queue: answers lost", _rule("sqs", 0.08, "SendMessageBatch", **_CUT)),
     ("queue: errors", _rule("sqs", 0.08, **_error("ServiceUnavailable", 503))),
-    ("bucket: answers lost", _rule("s3", 0.08, "PutObject", **_CUT)),
-    ("bucket: errors", _rule("s3", 0.08, **_error("SlowDown", 503))),
+    ("bucket: answers lost", _rule("s3", 0.4, "PutObject", **_CUT)),
+    ("bucket: errors", _rule("s3", 0.2, **_error("SlowDown", 503))),
 ]
 OUTAGE: Final = "outages of the tables"
 

@@ -18,7 +18,7 @@ from tests.faults.harm import POSTS, Harm
 from tests.faults.mappings import QueueMapping, Schedule, Stream, StreamMapping
 from tests.faults.stage import SLOTS, Stage
 from tests.faults.users import User
-from tests.faults.verdict import stored_twice, told_wrongly
+from tests.faults.verdict import stored_twice, together, told_wrongly
 from tests.kit.views import differences, logs
 from tests.soak import judge
 from tests.soak.judge import FINAL, Evidence
@@ -158,9 +158,11 @@ class Run:
             requests=len(asked),
             events=sum(map(len, whole.values())),
             calls=self._stage.tables.calls() + self._stage.others.calls(),
-            fired=self._stage.tables.fired()
-            + self._stage.others.fired()
-            + Counter({kind: sink.answered[status] for status, kind in POSTS.items()}),
+            fired=together(
+                self._stage.tables.fired(),
+                self._stage.others.fired(),
+                {kind: sink.answered[status] for status, kind in POSTS.items()},
+            ),
             killed=self._harm.killed,
             counts=self._counts,
             violations=[

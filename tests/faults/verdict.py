@@ -28,6 +28,14 @@ def stored_twice(logs: Logs) -> Iterator[str]:
     return (f"event {event_id} is there {count} times" for event_id, count in times.items() if count > 1)
 
 
+def together(*counts: Mapping[str, int]) -> Counter[str]:
+    """All counts in one; adding counters would leave out what is 0, and that is what matters here."""
+    sums: Counter[str] = Counter()
+    for some in counts:
+        sums.update(some)
+    return sums
+
+
 def never_fired(fired: Mapping[str, int]) -> list[str]:
     """The kinds of faults that a run did not have: it says nothing of them."""
     return sorted(kind for kind, times in fired.items() if not times)
