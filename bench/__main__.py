@@ -13,7 +13,21 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import cold, end_to_end, folding, frames, growth, loading, posts, results, told, units, updates, views
+from bench import (
+    cold,
+    end_to_end,
+    folding,
+    frames,
+    growth,
+    loading,
+    posts,
+    rebuild,
+    results,
+    told,
+    units,
+    updates,
+    views,
+)
 from bench.results import Row
 from client.show import table
 from local.errors import StackError
@@ -28,6 +42,7 @@ BENCHES: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "cold": cold.rows,
     "updates": updates.rows,
     "growth": growth.rows,
+    "rebuild": rebuild.rows,
     "end_to_end": end_to_end.rows,
 }
 LONGEST_S: Final = 600

@@ -10,6 +10,8 @@ from random import Random
 from threading import Event
 from typing import Any, Final
 
+from msgspec import convert
+
 from client.tail import Tail
 from client.updates import answer_of, updates_of
 from domain import exact_json
@@ -101,7 +103,7 @@ class User:
             if frame["type"] != "subscribed":
                 self.troubles.append(f"{self.socket}: a subscribe was answered with {frame}")
                 return
-            given = tail.answered(answer_of(Subscribed.model_validate(frame)))
+            given = tail.answered(answer_of(convert(frame, Subscribed)))
             yield from ((one.version, one.type) for one in given.updates)
             after = given.ask_after
 
