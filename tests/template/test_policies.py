@@ -97,6 +97,13 @@ def test_a_function_has_a_role_of_its_own_with_these_policies_and_the_one_for_lo
     assert "Policies" not in FUNCTIONS[function], "SAM does not look at them when there is a role"
 
 
+def test_what_all_functions_share_is_writing_this_stacks_log_and_traces() -> None:
+    logs, traces = TEMPLATE["Resources"]["LogsAndTraces"]["Properties"]["PolicyDocument"]["Statement"]
+    assert {*logs["Action"]} == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert logs["Resource"] == {"GetAtt": "FunctionLogs.Arn"}
+    assert {*traces["Action"]} == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
 @pytest.mark.parametrize("policy", ["asks", "wakes"])
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_permission_is_for_everything_or_given_twice(function: str, policy: str) -> None:
