@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from inspect import signature
 from itertools import count
 from typing import Any, Final
 from unittest.mock import patch
@@ -82,6 +83,8 @@ def _spoiled(kind: type, **changed: Callable[[dict[str, Any]], dict[str, Any]]) 
 
 
 def _replaced(owner: Any, name: str, by: Any) -> Mutant:
+    """One thing in place of another; TypeError when it takes less: stumbling is noticed too, and proves nothing."""
+    signature(by).bind(*signature(getattr(owner, name)).parameters)
     return lambda: patch.object(owner, name, by)
 
 
@@ -92,10 +95,10 @@ def _less(*names: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 _UNCONDITIONAL: Final = _less("ConditionExpression", "ReturnValuesOnConditionCheckFailure")
 
 
-def _takes_any(self: Any, event: Any) -> None:
+def _takes_any(self: Any, event: Any, slot: Any = None) -> None:
     """Take whatever is at the version for one's own event."""
     with suppress(Conflict):
-        _REAL_APPEND(self, event)
+        _REAL_APPEND(self, event, slot)
 
 
 _REAL_APPEND: Final = event_store.EventStore.append

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.simulation import figures
+from adapters.event_store import EventStore
+from tests.simulation import figures, mutants
 from tests.simulation.faults import KINDS, Faults
 from tests.simulation.figures import BEGIN, END, README, RESULTS, Figures, summary, table
 from tests.simulation.history import History
@@ -61,6 +62,11 @@ def test_a_guard_that_is_off_is_noticed_and_told_with_what_replays_it() -> None:
 def test_what_a_mutant_switches_off_is_there(name: str) -> None:
     with MUTANTS[name]():
         pass
+
+
+def test_a_mutant_that_no_longer_fits_what_it_replaces_is_no_mutant() -> None:
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        mutants._replaced(EventStore, "append", lambda _self, _event: None)
 
 
 def test_a_fault_that_never_fired_is_named() -> None:
