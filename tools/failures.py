@@ -46,8 +46,8 @@ class Failures:
     def __init__(self, deployed: Deployed, stack: Operated, clock: Clock) -> None:
         self._s3 = deployed.client("s3")
         self._functions = deployed.client("lambda")
-        self._bucket = deployed.resource("FailuresBucket")
-        self._projection = deployed.resource(_PROJECTION)
+        self._bucket = deployed.resources["FailuresBucket"]
+        self._projection = deployed.resources[_PROJECTION]
         self._stack = stack
         self._clock = clock
         self._brought_up: dict[str, str] = {}

@@ -93,6 +93,8 @@ def redrive_failures(asked: argparse.Namespace) -> int:
     where = deployed(asked.stack, Path.cwd())
 
     def run(stack: Operated, console: Console) -> int:
+        for name in ("FailuresBucket", "ProjectViews"):
+            where.resource(name)
         with console.status("Handing over what the failures bucket holds"):
             done = redrive(where, stack, Clock())
         told = Console(highlight=False)
