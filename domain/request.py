@@ -207,6 +207,8 @@ def _submit(command: Submit, state: RequestState) -> list[Event]:
 
 
 def _start(command: Start, state: RequestState) -> list[Event]:
+    if state.error == TIMED_OUT and state.is_timed_out(command.now):
+        return []  # it has ended for that already
     if state.is_final:
         raise AlreadyFinal(status=state.status)
     if state.status is S.PROCESSING:

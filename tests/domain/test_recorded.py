@@ -124,7 +124,24 @@ def test_data_that_does_not_fit_its_type_is_undecodable(data: str) -> None:
         broken.event()
 
 
-@pytest.mark.parametrize("state", ["", "[]", '{"status":"LOST"}', '{"due_at":"x"}', '{"due_at":1}', '{"error":{}}'])
+@pytest.mark.parametrize("data", ["", "[]", "null"])
+def test_data_that_is_no_object_is_not_shown(data: str) -> None:
+    with pytest.raises(Undecodable):
+        replace(submitted(), data=data).shown()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("", "[]", '{"status":"LOST"}', '{"error":{}}'),
+        *(
+            '{"due_at":"x"}',
+            '{"due_at":1}',
+            '{"due_at":"2026-01-01T00:00:00"}',
+            '{"due_at":"2026-01-01T00:00:00+02:00"}',
+        ),
+    ],
+)
 def test_a_snapshot_that_makes_no_state_is_undecodable(state: str) -> None:
     with pytest.raises(Undecodable):
         replace(submitted(), state=state).snapshot()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from tests.faults.__main__ import TWIN
 from tests.faults.functions import HANDLERS
@@ -17,7 +18,7 @@ from tests.soak.test_judge import COMPLETED, SUBMITTED, log, started
 STATES = ("PENDING", "PROCESSING", "COMPLETED")
 WHOLE: Logs = {
     "one": [
-        replace(event, state=f'{{"status":"{status}"}}')
+        structs.replace(event, state=f'{{"status":"{status}"}}')
         for event, status in zip(log("one", SUBMITTED, started(1), COMPLETED), STATES, strict=True)
     ]
 }
@@ -48,9 +49,9 @@ def test_a_cancel_that_was_acknowledged_and_is_not_there_is_found() -> None:
 
 
 def test_an_event_that_is_there_twice_is_found() -> None:
-    events = [replace(event, event_id=str(event.version)) for event in WHOLE["one"]]
+    events = [structs.replace(event, event_id=str(event.version)) for event in WHOLE["one"]]
     assert list(stored_twice({"one": events})) == []
-    assert len(list(stored_twice({"one": [*events, replace(events[0], version=4)]}))) == 1
+    assert len(list(stored_twice({"one": [*events, structs.replace(events[0], version=4)]}))) == 1
 
 
 def test_a_fault_that_never_fired_is_named() -> None:

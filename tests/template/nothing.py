@@ -9,7 +9,9 @@ from typing import Final
 
 from tests.kit.tables import TOKEN_KEY
 
-_FOUND: Final = json.dumps({"SecretString": TOKEN_KEY, "Items": [], "Responses": {}, "UnprocessedItems": {}}).encode()
+_FOUND: Final = json.dumps(
+    {"SecretString": TOKEN_KEY, "Items": [], "ScannedCount": 0, "Count": 0, "Responses": {}, "UnprocessedItems": {}}
+).encode()
 _LISTED: Final = b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>"
 
 
