@@ -52,7 +52,7 @@ SPOILT: Mapping[str, tuple[Spoil, str]] = {
     "unknown type": (_attribute("type", {"S": "RequestForgotten"}), "type=RequestForgotten"),
     "unknown schema": (_attribute("schema", {"N": "99"}), "schema=99"),
     "data is not JSON": (_attribute("data", {"S": '{"action":'}), ""),
-    "data is not an object": (_attribute("data", {"S": "[1]"}), "not a JSON object"),
+    "data is not an object": (_attribute("data", {"S": "[1]"}), "Expected `object`"),
     "data is of another kind": (_attribute("data", {"S": '{"action":1,"percent":[],"result_ref":2}'}), ""),
     "state is not JSON": (_attribute("state", {"S": "{status: PENDING}"}), ""),
     "state is of no known status": (_attribute("state", {"S": '{"status":"LOST"}'}), "LOST"),
