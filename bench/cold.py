@@ -29,6 +29,7 @@ HANDLERS: Final[Mapping[str, str]] = {
     "notify_subscribers": "from handlers import notify_subscribers as n; n._fan_out()",
     "project_views": "from handlers import project_views, bootstrap; bootstrap.projector()",
 }
+MODELS: Final = "pydantic, which checks what clients send and actions take, and the models of the actions"
 _TIMED: Final = "import time; start = time.process_time()\n{}\nprint(time.process_time() - start)"
 
 
@@ -68,6 +69,7 @@ def rows() -> list[Row]:
             peer,
             "CPU ms",
             "ratio <= 0.333" if name == "authorize" else "ratio <= 1.3",
+            MODELS if name in ("message", "work") else "",
         )
         for name in HANDLERS
     ]
