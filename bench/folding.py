@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import reduce
+from functools import cache, reduce
 from typing import Annotated, Any, Final, Literal
 
 from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
@@ -173,6 +173,7 @@ def powertools(lives: Iterable[Sequence[Record]]) -> list[_State]:
     return states
 
 
+@cache  # the library refuses to know two classes of one name
 def eventsourcing(lives: int, length: int) -> Callable[[], None] | None:
     """Aggregates of so many events, folded from the library's in-memory store; None where it is not installed."""
     try:
