@@ -135,5 +135,5 @@ class Chart:
 
 def nice(step: float) -> float:
     """The next larger of 1, 2, 5 times a power of ten."""
-    power = 10.0 ** (log10(step) // 1)
+    power = float(10.0 ** (log10(step) // 1))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step)

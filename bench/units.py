@@ -149,7 +149,11 @@ def original(endpoint_url: str) -> Units:
         TableName="original-connections", Item={**key, "UserID": {"S": "user-1"}, "TenantID": {"S": "tenant-1"}}
     )
     client.units.clear()
-    request = {"PK": {"S": "REQ#bench-00000001"}, "ConnectionID": {"S": "L0SM9cOFvHcCIhw="}, "Action": {"S": "bench"}}
+    request: dict[str, Any] = {
+        "PK": {"S": "REQ#bench-00000001"},
+        "ConnectionID": {"S": "L0SM9cOFvHcCIhw="},
+        "Action": {"S": "bench"},
+    }
     request |= {"CreatedAt": {"S": "2026-11-22T08:24:41.120Z"}, "Payload": {"M": {"number": {"N": "1"}}}}
     row: Any = None
     for status in ("PENDING", "PROCESSING", "COMPLETED"):
