@@ -50,10 +50,11 @@ class Event(Struct, frozen=True, kw_only=True):
     def data(self) -> dict[str, Any]:
         """The fields that have a value, ready for JSON."""
         fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        return {name: _plain(value) for name, value in fields if value is not None}
+        return {name: plain(value) for name, value in fields if value is not None}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A field's value, ready for JSON."""
     match value:
         case datetime():
             return to_text(value)

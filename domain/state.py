@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from domain import exact_json
 from domain.errors import InvalidJson
-from domain.events import Failure, Instant
-from domain.instant import EPOCH, to_text
+from domain.events import Failure, Instant, plain
+from domain.instant import EPOCH
 
 
 class Status(StrEnum):
@@ -64,7 +64,7 @@ class RequestState(Struct, frozen=True):
 
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON, without what has its default."""
-        return {name: _to_json(value) for name in _FIELDS if (value := getattr(self, name)) != _DEFAULTS[name]}
+        return {name: plain(value) for name in _FIELDS if (value := getattr(self, name)) != _DEFAULTS[name]}
 
     def public(self) -> dict[str, Any]:
         """The part of the snapshot that clients see."""
@@ -93,15 +93,3 @@ _FIELDS: Final = RequestState.__struct_fields__
 _DEFAULTS: Final = {name: getattr(INITIAL, name) for name in _FIELDS}
 _INSTANTS: Final = (*(name for name in _FIELDS if isinstance(_DEFAULTS[name], datetime)), "ends_by")
 _PRIVATE: Final = frozenset({"digest", "worker_id", "lease_until", "checkpoint"})
-
-
-def _to_json(value: Any) -> Any:
-    match value:
-        case datetime():
-            return to_text(value)
-        case Failure():
-            return value.shown()
-        case Status():
-            return value.value
-        case _:
-            return value
