@@ -96,7 +96,7 @@ class Views:
     def update(self, puts: Sequence[Put]) -> None:
         """Move rows on, each by itself; Behind names those whose version is not the one expected.
 
-        Several that are there already go in one call: it costs what they cost by themselves, and a tenth of the time.
+        Several that are there already go in one call: it costs what they cost by themselves, and a sixth of the time.
         Unmoved names those that are not moved when some were refused for another reason.
         """
         many = [put for put in puts if put.after] if len(puts) > 1 else []
