@@ -119,3 +119,9 @@ def test_a_retry_that_would_come_when_the_time_is_over_is_none() -> None:
         (60 * SECOND, RequestFailed(error=ERROR)),
     ):
         given(TIMED, STARTED).when(replace(FAIL, after=after)).then(event)
+
+
+def test_a_repeated_start_of_what_has_timed_out_changes_nothing() -> None:
+    late = Start(now=START + 120 * SECOND, worker_id="w-1", lease_until=START + 180 * SECOND)
+    given(TIMED).when(late).then(RequestFailed(error=TIMED_OUT))
+    given(TIMED, RequestFailed(error=TIMED_OUT)).when(late).then_nothing()
