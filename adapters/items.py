@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from domain import exact_json
 from domain.errors import InvalidJson, InvalidValue, Undecodable
 from domain.instant import from_epoch, from_text
 from domain.validity import require_whole_text
@@ -82,13 +81,6 @@ class Row:
     def time_to_live(self, name: str) -> datetime:
         """The instant whose seconds since 1970 are under a name."""
         return self.read(name, lambda: from_epoch(self.number(name)))
-
-    def json_object(self, name: str) -> dict[str, Any]:
-        """The object whose JSON is under a name."""
-        value = self.read(name, lambda: exact_json.decode(self.text(name)))
-        if not isinstance(value, dict):
-            raise Undecodable("not a JSON object", field=name, **self._key)
-        return value
 
     def read(self, name: str, read: Callable[[], T]) -> T:
         """What is read from a field; Undecodable with its name, or with that of the part that is at fault."""
