@@ -5,8 +5,7 @@ the SDK sends it again, the second try fails on what the first one wrote; Dynamo
 id tells our own write from another writer's.
 """
 
-from binascii import a2b_base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
@@ -197,31 +196,25 @@ def conflict(event: RecordedEvent, found: str | None, table: str) -> Conflict:
 
 
 def to_row(event: RecordedEvent) -> dict[str, dict[str, Any]]:
-    """The event as a row; hashes are kept as bytes, half the size of their text."""
+    """The event as a row; the first has no hash of the one before."""
     fields: dict[str, Any] = asdict(event)
-    fields |= {name: bytes.fromhex(fields[name]) or None for name in _HASHES}
+    fields |= {name: fields[name] or None for name in _HASHES}
     return to_item({**fields, "expires_at": epoch_seconds(event.snapshot().expires_at)})
 
 
 def from_row(row: Mapping[str, Any]) -> RecordedEvent:
-    """The event that a row holds; Undecodable when a field is missing or of another kind."""
-    return _event_of(row, bytes.hex)
+    """The event that a row holds, or a stream record's image of it, where bytes are written as base64.
 
-
-def from_image(image: Mapping[str, Any]) -> RecordedEvent:
-    """The event that a stream record's image holds, where bytes are written as base64."""
-    return _event_of(image, _hex_of_base64)
-
-
-def _event_of(row: Mapping[str, Any], as_hex: Callable[[Any], str]) -> RecordedEvent:
-    # Every record passes here, so the kinds of all fields are checked by one conversion.
+    Undecodable when a field is missing or of another kind.
+    """
+    # Every record passes here, so the kinds of all fields are checked by one conversion, which reads base64 as well.
     try:
         name, place, id_, kind, schema, at, tenant, user, correlation, causation, data, state = _ALL_BUT_HASHES(row)
         fields = (
             *(name["S"], place["N"], id_["S"], kind["S"], schema["N"], at["S"], tenant["S"], user["S"]),
             *(correlation["S"], causation["S"], data["S"], state["S"]),
-            as_hex(row["prev_hash"]["B"]) if "prev_hash" in row else NO_HASH,
-            as_hex(row["hash"]["B"]) if "hash" in row else NO_HASH,
+            row["prev_hash"]["B"] if "prev_hash" in row else NO_HASH,
+            row["hash"]["B"] if "hash" in row else NO_HASH,
         )
         event = convert(fields, RecordedEvent, strict=False)  # not strict: numbers are text in a row
         from_text(event.at)
@@ -230,10 +223,6 @@ def _event_of(row: Mapping[str, Any], as_hex: Callable[[Any], str]) -> RecordedE
     if not 1 <= event.schema <= SCHEMA:
         raise Undecodable("unknown schema", field="schema", schema=event.schema, request_id=event.request_id)
     return event
-
-
-def _hex_of_base64(text: str) -> str:
-    return a2b_base64(text, strict_mode=True).hex()
 
 
 def _fault(row: Mapping[str, Any]) -> dict[str, str]:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from adapters.event_store import from_image
+from adapters.event_store import from_row
 from adapters.items import from_item
 from domain.errors import InvalidValue, Undecodable
 from domain.instant import from_text, to_text
-from domain.names import LONGEST_REQUEST_ID, is_id, is_name, require_id, require_name
+from domain.names import LONGEST_REQUEST_ID, require_id, require_name
 from domain.recorded import RecordedEvent
 from projections.presence import CLOSED, OPENED, SUBSCRIBED, UNSUBSCRIBED, Change
 
@@ -49,17 +50,21 @@ def event_of(record: Record) -> RecordedEvent:
     try:
         if record["eventName"] != "INSERT":
             raise Undecodable("the log was changed", change=record["eventName"])
-        event = from_image(record["dynamodb"]["NewImage"])
-        # What leads somewhere: no topic and no key could be made of anything else.
-        if not (is_name(event.tenant_id) and is_name(event.user_id) and is_id(event.request_id, LONGEST_REQUEST_ID)):
-            require_name("tenant_id", event.tenant_id)
-            require_name("user_id", event.user_id)
-            require_id("request_id", event.request_id, LONGEST_REQUEST_ID)
+        event = from_row(record["dynamodb"]["NewImage"])
+        _require_place(event.tenant_id, event.user_id, event.request_id)
     except InvalidValue as exc:
         raise Undecodable(exc.reason, **exc.context) from exc
     except (KeyError, AttributeError, TypeError, ValueError) as exc:
         raise Undecodable(f"{type(exc).__name__}: {exc}") from exc
     return event
+
+
+@lru_cache(maxsize=1024)  # asked of every record, and a batch is about few requests
+def _require_place(tenant_id: str, user_id: str, request_id: str) -> None:
+    """InvalidValue for what leads nowhere: no topic and no key could be made of it."""
+    require_name("tenant_id", tenant_id)
+    require_name("user_id", user_id)
+    require_id("request_id", request_id, LONGEST_REQUEST_ID)
 
 
 def change_of(record: Record, *, is_subscription: bool) -> Change | None:

@@ -20,7 +20,7 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 Data = Mapping[str, Any]
 
 
-class Failure(Struct, frozen=True):
+class Failure(Struct, frozen=True, gc=False):
     """Why an attempt or a request failed; the message is for its user."""
 
     code: str
@@ -31,7 +31,7 @@ class Failure(Struct, frozen=True):
         return asdict(self)
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """A fact about one request; its type's name is its name on the wire."""
 
     private: ClassVar[frozenset[str]] = frozenset()  # fields that no client is shown
@@ -64,7 +64,7 @@ def plain(value: Any) -> Any:
             return value
 
 
-class RequestSubmitted(Event, frozen=True, kw_only=True):
+class RequestSubmitted(Event, frozen=True, kw_only=True, gc=False):
     """A user asked for work: runnable from `due_at` on, to be done before `ends_by`, and kept until `expires_at`."""
 
     private: ClassVar[frozenset[str]] = frozenset({"source_ip"})
@@ -85,7 +85,7 @@ class RequestSubmitted(Event, frozen=True, kw_only=True):
     metadata: dict[str, str] | None = None
 
 
-class AttemptStarted(Event, frozen=True, kw_only=True):
+class AttemptStarted(Event, frozen=True, kw_only=True, gc=False):
     """A worker took the request; only commands with this attempt's number count from now on."""
 
     instants: ClassVar[tuple[str, ...]] = ("lease_until",)
@@ -94,7 +94,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
     lease_until: Instant
 
 
-class ProgressReported(Event, frozen=True, kw_only=True):
+class ProgressReported(Event, frozen=True, kw_only=True, gc=False):
     """How far the attempt is; percent never falls within an attempt. The next attempt goes on from the checkpoint."""
 
     private: ClassVar[frozenset[str]] = frozenset({"checkpoint"})
@@ -104,28 +104,28 @@ class ProgressReported(Event, frozen=True, kw_only=True):
     checkpoint: Any = None
 
 
-class OutputAppended(Event, frozen=True, kw_only=True):
+class OutputAppended(Event, frozen=True, kw_only=True, gc=False):
     """A part of the result, or a log line, in order; the index starts at 0 in each attempt."""
 
     index: int
     chunk: Any = None
 
 
-class LeaseRenewed(Event, frozen=True, kw_only=True):
+class LeaseRenewed(Event, frozen=True, kw_only=True, gc=False):
     """The worker is alive; nobody else may start the request before `lease_until`."""
 
     instants: ClassVar[tuple[str, ...]] = ("lease_until",)
     lease_until: Instant
 
 
-class RequestCompleted(Event, frozen=True, kw_only=True):
+class RequestCompleted(Event, frozen=True, kw_only=True, gc=False):
     """The work is done; a large result is behind `result_ref`. Final."""
 
     result: Any = None
     result_ref: str | None = None
 
 
-class AttemptFailed(Event, frozen=True, kw_only=True):
+class AttemptFailed(Event, frozen=True, kw_only=True, gc=False):
     """This attempt failed, another one is due at `retry_at`."""
 
     instants: ClassVar[tuple[str, ...]] = ("retry_at",)
@@ -134,13 +134,13 @@ class AttemptFailed(Event, frozen=True, kw_only=True):
     retry_at: Instant
 
 
-class RequestFailed(Event, frozen=True, kw_only=True):
+class RequestFailed(Event, frozen=True, kw_only=True, gc=False):
     """No attempt is left, or none would help. Final."""
 
     error: Failure
 
 
-class CancelRequested(Event, frozen=True, kw_only=True):
+class CancelRequested(Event, frozen=True, kw_only=True, gc=False):
     """Somebody asked a running request to stop; its worker decides when."""
 
     private: ClassVar[frozenset[str]] = frozenset({"connection_id", "source_ip"})
@@ -150,7 +150,7 @@ class CancelRequested(Event, frozen=True, kw_only=True):
     source_ip: str | None = None
 
 
-class RequestCancelled(Event, frozen=True, kw_only=True):
+class RequestCancelled(Event, frozen=True, kw_only=True, gc=False):
     """The request was stopped before it completed. Final."""
 
     private: ClassVar[frozenset[str]] = frozenset({"connection_id", "source_ip"})

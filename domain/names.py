@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from domain.errors import InvalidValue
@@ -14,15 +13,9 @@ LONGEST_REQUEST_ID: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:|+=-]{0,127}")
 
 
-@lru_cache(maxsize=1024)  # asked of every record, and there are few of them
 def is_name(value: str) -> bool:
     """Whether a tenant or a user may be called so."""
     return _NAME.fullmatch(value) is not None
-
-
-def is_id(value: str, longest: int = LONGEST_ID) -> bool:
-    """Whether text is an id: printable ASCII of 1 to so many characters."""
-    return 1 <= len(value) <= longest and value.isascii() and value.isprintable()
 
 
 def require_name(field: str, value: object) -> None:
@@ -36,7 +29,7 @@ def require_name(field: str, value: object) -> None:
 
 def require_id(field: str, value: object, longest: int = LONGEST_ID) -> None:
     """InvalidValue unless the value is printable ASCII of 1 to so many characters."""
-    fits = isinstance(value, str) and is_id(value, longest)
+    fits = isinstance(value, str) and 1 <= len(value) <= longest and value.isascii() and value.isprintable()
     require(field, f"1-{longest} printable ASCII characters", fits)
 
 

@@ -20,7 +20,7 @@ from domain.instant import to_instant, to_text
 from domain.request import evolve
 from domain.state import INITIAL, RequestState
 
-NO_HASH: Final = ""
+NO_HASH: Final = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class RecordedEvent(Struct, frozen=True, gc=False, array_like=True):  # adapters
     causation_id: str
     data: str
     state: str
-    prev_hash: str
-    hash: str = NO_HASH
+    prev_hash: bytes
+    hash: bytes = NO_HASH
 
     def event(self) -> Event:
         """The event itself; Undecodable when no code can read it."""
@@ -68,7 +68,7 @@ class RecordedEvent(Struct, frozen=True, gc=False, array_like=True):  # adapters
         data = {name: value for name, value in _object(self.data).items() if name not in hidden}
         return {"version": self.version, "type": self.type, "at": self.at, "data": data}
 
-    def computed_hash(self) -> str:
+    def computed_hash(self) -> bytes:
         """SHA-256 over the canonical event: every field but the hash itself, in a fixed order."""
         canonical = exact_json.encode(
             [
@@ -84,10 +84,10 @@ class RecordedEvent(Struct, frozen=True, gc=False, array_like=True):  # adapters
                 self.causation_id,
                 self.data,
                 self.state,
-                self.prev_hash,
+                self.prev_hash.hex(),
             ]
         )
-        return sha256(canonical.encode()).hexdigest()
+        return sha256(canonical.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Head:
     request_id: str
     version: int = 0
     state: RequestState = INITIAL
-    hash: str = NO_HASH
+    hash: bytes = NO_HASH
     origin: Origin | None = None
 
     @classmethod

@@ -123,14 +123,21 @@ def evolve(state: RequestState, event: Event, at: datetime) -> RequestState:
     if status is None:
         raise Undecodable("no transition", status=state.status, event=event.type)
     changes = _changes(event, at)
+    changes["status"] = status
+    changes["updated_at"] = at
     if status in FINAL:
         changes["checkpoint"] = None  # nobody goes on after a final event
-    return replace(state, status=status, updated_at=at, **changes)
+    return replace(state, **changes)
 
 
 def _changes(event: Event, at: datetime) -> dict[str, Any]:
     """What an event changes in the state, besides its status and when it was last changed."""
     match event:
+        case ProgressReported():  # first, for most events are progress
+            told = {"percent": event.percent, "message": event.message, "details": event.details}
+            if event.checkpoint is not None:
+                told["checkpoint"] = event.checkpoint
+            return told
         case RequestSubmitted():
             return {
                 "action": event.action,
@@ -154,11 +161,6 @@ def _changes(event: Event, at: datetime) -> dict[str, Any]:
                 "outputs": 0,
                 "error": None,
             }
-        case ProgressReported():
-            told = {"percent": event.percent, "message": event.message, "details": event.details}
-            if event.checkpoint is not None:
-                told["checkpoint"] = event.checkpoint
-            return told
         case OutputAppended():
             return {"outputs": event.index + 1}
         case LeaseRenewed():

@@ -15,6 +15,8 @@ from domain.instant import EPOCH
 class Status(StrEnum):
     """Where a request is in its life."""
 
+    __hash__ = str.__hash__  # Enum's own is Python, and a status is looked up for every event
+
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
     RETRYING = "RETRYING"
@@ -26,7 +28,7 @@ class Status(StrEnum):
 FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
-class RequestState(Struct, frozen=True):
+class RequestState(Struct, frozen=True, gc=False):
     """A request after some version of its log; `status` is None before the first event."""
 
     status: Status | None = None

@@ -148,7 +148,7 @@ class Demo:
         broken = first_break(log)
         if broken is not None or len(log) != len(entries):
             raise DemoFailed("the log is not whole", broken_at=broken, events=len(log), entries=len(entries))
-        whole = f"The hash chain of its {len(log)} events is whole and ends in {log[-1].hash[:16]}…"
+        whole = f"The hash chain of its {len(log)} events is whole and ends in {log[-1].hash.hex()[:16]}…"
         self._console.print(Text(whole, style="green"))
 
     async def _metrics_agree(self, client: StreamerClient) -> Mapping[str, int]:

@@ -69,7 +69,7 @@ def _detail(recorded: RecordedEvent, event: Event) -> dict[str, Any]:
     told: dict[str, Any] = {
         "request_id": recorded.request_id,
         "version": recorded.version,
-        "hash": recorded.hash,
+        "hash": recorded.hash.hex(),
         "correlation_id": recorded.correlation_id,
         "causation_id": recorded.causation_id,
         "action": recorded.snapshot().action,

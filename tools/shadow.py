@@ -43,7 +43,7 @@ class Known:
     """How far the shadow has come with a request: its cursor, the hash there, and where its chain broke, if it did."""
 
     cursor: Cursor = NOWHERE
-    hash: str = NO_HASH
+    hash: bytes = NO_HASH
     broken: int | None = None
 
 
@@ -234,12 +234,12 @@ def _content(row: Mapping[str, Any]) -> str:
 
 def _known(row: tuple[Any, ...]) -> Known:
     version, status, counted, last_hash, broken = row
-    return Known(Cursor(version, Status(status) if status else None, counted), last_hash, broken)
+    return Known(Cursor(version, Status(status) if status else None, counted), bytes.fromhex(last_hash), broken)
 
 
 def _row(request_id: str, known: Known) -> tuple[Any, ...]:
     cursor = known.cursor
-    return request_id, cursor.version, cursor.status, cursor.counted, known.hash, known.broken
+    return request_id, cursor.version, cursor.status, cursor.counted, known.hash.hex(), known.broken
 
 
 def _described(adds: Iterable[Add]) -> Iterator[tuple[str, str]]:

@@ -72,7 +72,7 @@ def test_folding_an_event_raises_nothing_but_undecodable(state: RequestState, ev
 @given(strategies.events)
 def test_an_event_survives_the_trip_through_the_log(event: Event) -> None:
     stored = exact_json.encode(event.data())
-    written = RecordedEvent("r", 1, "e", event.type, 1, "", "t", "u", "", "", stored, "{}", "")
+    written = RecordedEvent("r", 1, "e", event.type, 1, "", "t", "u", "", "", stored, "{}", b"")
     assert written.event() == event
 
 

@@ -92,7 +92,7 @@ def audit_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) ->
     entries = [row for row in map(from_item, aws.rows("Audit")) if row["type"] in LIFE_CYCLE]
     found = Counter(_entry_name(row) for row in entries)
     expected = Counter(
-        (event.tenant_id, event.at, event.request_id, event.version, event.type, event.user_id, event.hash)
+        (event.tenant_id, event.at, event.request_id, event.version, event.type, event.user_id, event.hash.hex())
         for log in whole.values()
         for event in log
         if event.type in LIFE_CYCLE

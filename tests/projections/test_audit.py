@@ -102,7 +102,7 @@ def test_an_entry_tells_who_when_and_where_from() -> None:
     assert detail == {
         "request_id": "r-1",
         "version": 1,
-        "hash": log[0].hash,
+        "hash": log[0].hash.hex(),
         "correlation_id": "c-1",
         "causation_id": "f-1",
         "action": "echo",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.event_store import EventStore, from_image
+from adapters.event_store import EventStore, from_row
 from domain.recorded import first_break
 from tests.kit.people import connect, watch
 from tests.kit.record_streams import EMULATORS, FIXTURES
@@ -41,7 +41,7 @@ def _recorded(emulator: str, table: str) -> list[Any]:
 def _restore_log(world: World, records: list[Any]) -> None:
     store = EventStore(world.aws.dynamodb, world.aws.tables["Events"])
     for record in records:
-        store.append(from_image(record["dynamodb"]["NewImage"]))
+        store.append(from_row(record["dynamodb"]["NewImage"]))
 
 
 @pytest.mark.parametrize("emulator", EMULATORS)

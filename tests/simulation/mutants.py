@@ -111,7 +111,7 @@ def _answers_anyway(self: Any, event: Any, slot: Any = None) -> None:
 
 
 def _unchained(*given: Any) -> Any:
-    return replace(_REAL_RECORD(*given), prev_hash="")
+    return replace(_REAL_RECORD(*given), prev_hash=b"")
 
 
 _REAL_RECORD: Final = recorded.record

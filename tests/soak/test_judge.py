@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from domain import exact_json
-from domain.recorded import RecordedEvent
+from domain.recorded import NO_HASH, RecordedEvent
 from tests.soak.judge import Evidence, attempts, ended, faults, most_running
 
 Told = tuple[str, Mapping[str, Any]]
@@ -42,7 +42,7 @@ def log(request_id: str, *told: Told) -> list[RecordedEvent]:
             causation_id="",
             data=exact_json.encode(dict(data)),
             state="{}",
-            prev_hash=events[-1].hash if events else "",
+            prev_hash=events[-1].hash if events else NO_HASH,
         )
         events.append(structs.replace(unsealed, hash=unsealed.computed_hash()))
     return events

@@ -56,7 +56,7 @@ async def test_the_log_of_a_request_is_whole_and_its_audit_has_an_item_for_each_
     assert first_break(log) is None
     items = await client.audit(request_id=handle.request_id)
     assert [(item["version"], item["type"], item["hash"]) for item in items] == [
-        (event.version, event.type, event.hash) for event in log
+        (event.version, event.type, event.hash.hex()) for event in log
     ]
 
 

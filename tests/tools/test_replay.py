@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.event_store import EventStore, from_image
+from adapters.event_store import EventStore, from_row
 from adapters.items import from_item
 from adapters.stream_records import Delivered
 from domain import exact_json
@@ -38,7 +38,7 @@ def test_the_rows_are_those_that_the_stack_writes(world: World, file: Path, proj
     records = kit.records_of(file)
     log = EventStore(world.aws.dynamodb, world.aws.tables["Events"])
     for record in records if "events" in file.stem else []:
-        log.append(from_image(record["dynamodb"]["NewImage"]))
+        log.append(from_row(record["dynamodb"]["NewImage"]))
     world.project_all(records)
 
     written = [_sorted(from_item(row)) for row in world.aws.rows(VIEWS[projection])]
