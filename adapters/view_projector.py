@@ -23,7 +23,7 @@ from domain.errors import Unavailable, Undecodable
 from domain.recorded import RecordedEvent
 from projections import catalog, dispatch, metrics, requests
 from projections.cursor import Cursor
-from projections.intents import Add, Put, merged
+from projections.intents import Add, Put, Sums
 
 NO_RECORD: Final[Record] = {}
 _TRIES: Final = 5
@@ -170,20 +170,20 @@ class ViewProjector:
         """Write the steps, those of one request in order: with counts in transactions, the others by themselves."""
         plain: list[Put] = []
         puts: list[Put] = []
-        adds: list[Add] = []
+        sums = Sums()
         for put, counts in steps:
-            together = merged([*adds, *counts])
-            if puts and (len(puts) + 1 + len(together) > TRANSACTION_LIMIT or puts[-1].key == put.key):
-                self._commit(puts, adds, batch)
-                puts, adds, together = [], [], counts
+            if puts and (len(puts) + 1 + sums.rows_with(counts) > TRANSACTION_LIMIT or puts[-1].key == put.key):
+                self._commit(puts, sums, batch)
+                puts, sums = [], Sums()
             if plain and plain[-1].key == put.key:
                 self._update(plain, batch)
                 plain = []
             if counts:
-                puts, adds = [*puts, put], together
+                puts.append(put)
+                sums.take(counts)
             else:
                 plain.append(put)
-        self._commit(puts, adds, batch)
+        self._commit(puts, sums, batch)
         self._update(plain, batch)
 
     def _steps(self, events: Sequence[RecordedEvent], before: Cursor) -> list[tuple[Put, list[Add]]]:
@@ -205,8 +205,9 @@ class ViewProjector:
             raise
         _note(puts, batch)
 
-    def _commit(self, puts: Sequence[Put], adds: Sequence[Add], batch: _Batch) -> None:
+    def _commit(self, puts: Sequence[Put], sums: Sums, batch: _Batch) -> None:
         if puts:
+            adds = sums.intents()
             self._views.commit([*puts, *adds])
             _note(puts, batch)
             for action, counts in metrics.by_action(adds):

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from adapters.aws import PATIENT
+from adapters.aws import QUICK
 from adapters.broadcast import Broadcast
 from adapters.clock import Clock
 from adapters.event_store import EventStore, to_row
@@ -213,7 +213,7 @@ def tenants(client: Any, at_once: int) -> dict[int, float]:
 def rows() -> list[Row]:
     """Microseconds of CPU; the peer is the smallest size."""
     with TemporaryDirectory() as name, dynamodb_local.running(Path(name)) as endpoint_url, sink() as url:
-        client: Any = session().client("dynamodb", endpoint_url=endpoint_url, config=PATIENT)
+        client: Any = session().client("dynamodb", endpoint_url=endpoint_url, config=QUICK)
         costs, calls = logs(client)
         of_log = _rows("event appended and projected, {:,} in the log", costs)
         of_calls = Row(

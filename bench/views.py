@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from botocore.exceptions import ClientError
 
-from adapters.aws import PATIENT
+from adapters.aws import PATIENT, QUICK
 from adapters.clock import Clock
 from adapters.event_store import EventStore
 from adapters.quarantine import Quarantine
@@ -138,7 +138,7 @@ def rows() -> list[Row]:
     made = batches()
     events = sum(map(len, made[1:]))
     with TemporaryDirectory() as name, dynamodb_local.running(Path(name)) as endpoint_url:
-        client: Any = session().client("dynamodb", endpoint_url=endpoint_url, config=PATIENT)
+        client: Any = session().client("dynamodb", endpoint_url=endpoint_url, config=QUICK)
         names = ensure(client, "bench", time_to_live=False)
         tables = {view: names[view.value] for view in View}
         queue: Any = Queue()

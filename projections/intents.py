@@ -52,16 +52,37 @@ class Add:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
+class Sums:
+    """Additions, summed up by row: a transaction may touch a row only once."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, ...], tuple[Add, Counter[str]]] = {}
+
+    def take(self, adds: Iterable[Add]) -> None:
+        """Count these as well."""
+        for intent in adds:
+            _, sums = self._rows.setdefault(_place(intent), (intent, Counter()))
+            sums.update(intent.counts)
+
+    def rows_with(self, adds: Iterable[Add]) -> int:
+        """How many rows there would be at most with these as well."""
+        return len(self._rows.keys() | {_place(intent) for intent in adds})
+
+    def intents(self) -> list[Add]:
+        """One intent a row; what adds nothing is gone."""
+        rows = [(row, {name: count for name, count in sums.items() if count}) for row, sums in self._rows.values()]
+        return [replace(row, counts=counts) for row, counts in rows if counts]
+
+
 def merged(adds: Iterable[Add]) -> list[Add]:
-    """The same additions, one intent a row, for a transaction may touch a row only once; what adds nothing is gone."""
-    rows: dict[tuple[str, ...], Add] = {}
-    sums: dict[tuple[str, ...], Counter[str]] = {}
-    for intent in adds:
-        place = (intent.view, *intent.key.values())
-        rows[place] = intent
-        sums.setdefault(place, Counter()).update(intent.counts)
-    counts = {place: {name: count for name, count in sums[place].items() if count} for place in rows}
-    return [replace(intent, counts=counts[place]) for place, intent in rows.items() if counts[place]]
+    """The same additions, one intent a row."""
+    sums = Sums()
+    sums.take(adds)
+    return sums.intents()
+
+
+def _place(intent: Add) -> tuple[str, ...]:
+    return (intent.view, *intent.key.values())
 
 
 @dataclass(frozen=True, slots=True)
