@@ -37,7 +37,9 @@ def test_no_call_of_a_table_or_the_queue_outlasts_the_shortest_function() -> Non
 
 def test_what_is_deployed_makes_no_client_elsewhere() -> None:
     made = {
-        str(file.relative_to(PROJECT)): re.findall(r"boto3\.(?:client|resource)\((.*)\)", file.read_text())
+        str(file.relative_to(PROJECT)): re.findall(
+            r"(?:boto3\.(?:client|resource)|create_client)\((.*)\)", file.read_text()
+        )
         for package in DEPLOYED
         for file in (PROJECT / package).rglob("*.py")
     }

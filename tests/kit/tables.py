@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import _lru_cache_wrapper, cache
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
@@ -18,6 +18,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from adapters import aws as clients
 from local.tables import ensure
 from local.template import environment, resources
 from tests.kit.statements import conditional_statements
@@ -91,6 +92,8 @@ def delete_tables(client: "DynamoDBClient", names: Mapping[str, str]) -> None:
 def forget() -> None:
     """Make the handlers build their parts anew, from the environment as it is now, and log to today's stdout."""
     logging.root.manager.loggerDict.pop(SERVICE, None)
+    if isinstance(clients.session, _lru_cache_wrapper):  # else on_moto has one for all
+        clients.session.cache_clear()
     bootstrap = sys.modules.get("handlers.bootstrap")
     if bootstrap and bootstrap.broadcast.cache_info().currsize:
         bootstrap.broadcast().close()
@@ -124,7 +127,13 @@ def on_moto(dynamodb_at: str | None = None, **variables: str) -> Iterator[Aws]:
     if dynamodb_at is not None:
         engine = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_at, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": dynamodb_at}
         credentials, session = {**CREDENTIALS, **engine}, _Session()
-    with environment_of(credentials), mock_aws(), conditional_statements(), patch("boto3.DEFAULT_SESSION", session):
+    with (
+        environment_of(credentials),
+        mock_aws(),
+        conditional_statements(),
+        patch("boto3.DEFAULT_SESSION", session),
+        patch("adapters.aws.session", lambda: _Core(session)),
+    ):
         dynamodb, s3, sqs = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("sqs")
         tables = make_tables(dynamodb)
         buckets = {logical_id: f"streamer-{logical_id.lower()}" for logical_id in resources("AWS::S3::Bucket")}
@@ -172,6 +181,17 @@ class _Session(boto3.Session):
         if key not in self._clients:
             self._clients[key] = super().client(service_name, *arguments, **options)  # type: ignore[call-overload]
         return self._clients[key]
+
+
+class _Core:
+    """What the functions have of a session of boto3: botocore's under it, with its clients."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        self.create_client = session.client
+        self._core = session._session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
 
 
 @cache
