@@ -10,8 +10,9 @@ each turn, until there are more than those pages hold. Where the count has come 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from adapters.aws import translated
 from adapters.items import from_item, to_item
@@ -25,8 +26,7 @@ KEY: Final = {"scope": "=census", "minute": "subscriptions"}
 PAGES: Final = 4  # of 1 MB, in a turn: of subscriptions, and of each status; 128 read units each
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """What there is; no subscriptions in a turn that has not come to the end of their table."""
 
     queued: int

@@ -1,11 +1,11 @@
 """The connection store: the Connections table, one row for each open socket."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
+from msgspec import Struct
 
 from adapters.aws import CONDITION_FAILED, code_of, translated
 from adapters.items import Row, to_item
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 YOUNG: Final = timedelta(seconds=10)
 
 
-@dataclass(slots=True)
-class Stale:
+class Stale(Struct):
     """How many stale connections were removed, and how many are left because their sockets could not be closed.
 
     `there` counts all connections that there are then.

@@ -6,9 +6,10 @@ client, which notices the gap or the silence and asks for it.
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from adapters import broadcast
 from adapters.broadcast import Broadcast
@@ -28,8 +29,7 @@ BUDGET_S: Final = 15.0  # of posting for a batch, half of the function's time: w
 NOTING_S: Final = 3.0  # of noting what was not taken: it only tells people
 
 
-@dataclass(slots=True)
-class Posted:
+class Posted(Struct):
     """What became of a fan-out, in frames; `noted` counts subscriptions, `unreadable` records."""
 
     sent: int = 0

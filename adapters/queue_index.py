@@ -5,9 +5,10 @@ on from the tenant that was served last.
 """
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from adapters.aws import translated
 from adapters.items import Row
@@ -21,8 +22,7 @@ _PAGE: Final = 25  # some 4 KB: half a read unit
 _START: Final = "!"  # before every place
 
 
-@dataclass(slots=True)
-class Rotation:
+class Rotation(Struct):
     """What a worker remembers between its claims: the tenant served last, and what it saw of the queue."""
 
     served: str = ""

@@ -4,9 +4,10 @@ An event that was written a moment ago may still be on its way through the strea
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+
+from msgspec import Struct
 
 from adapters.clock import Clock
 from adapters.event_store import EventStore, from_row
@@ -19,8 +20,7 @@ from domain.recorded import RecordedEvent
 ON_ITS_WAY: Final = timedelta(minutes=1)
 
 
-@dataclass(slots=True)
-class Reconciled:
+class Reconciled(Struct):
     """How many requests were looked at, were behind, and were brought up."""
 
     looked_at: int = 0

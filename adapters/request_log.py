@@ -4,8 +4,9 @@ Every change goes the same way: load the head, decide, append. A writer that los
 head and decides again, so what the rules say is always said of the newest state.
 """
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from adapters.clock import Clock
 from adapters.event_store import EventStore

@@ -10,12 +10,14 @@ Source: decisions 1 (the log), 7 and 15 (whose turn it is), 10 (the contracts th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from heapq import merge
 from itertools import islice
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.clock import Clock, keyed_request_id
 from adapters.event_store import EventStore
@@ -55,8 +57,7 @@ from projections.turns import RUNNABLE, Turn
 _CANDIDATES: Final = 50  # tried at most: those at the front may all have been taken since the index was written
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission(Checked):
+class Submission(Checked, frozen=True, kw_only=True):
     """What a client asks for, with whose it is."""
 
     tenant_id: str
@@ -76,8 +77,7 @@ class Submission(Checked):
     metadata: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """An attempt that a worker has started, and the token to put back if another request's turn came first."""
 
     head: Head

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from adapters.aws import translated
 from adapters.items import Row
@@ -24,8 +25,7 @@ _PAGES: Final = 10  # index pages one call reads at most; a cursor leads on from
 _TRIES: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRow:
+class RequestRow(Struct, frozen=True):
     """A request as the view has it: possibly a moment behind the log."""
 
     request_id: str
@@ -36,8 +36,7 @@ class RequestRow:
     connection_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Some rows, and where the next page starts if there is one.
 
     Shape: a list of one status may have fewer rows than were asked for, or none, and go on all the same; a cursor is

@@ -6,10 +6,11 @@ Requests are spread over shards by their ids; what is in order within each is me
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from adapters.aws import translated
 from adapters.items import Row
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 _START: Final = "!"  # before every place
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A request's entry in the StatusIndex."""
 
     request_id: str

@@ -1,10 +1,11 @@
 """The records of a DynamoDB stream as Lambda hands them over, and the answer that Lambda expects."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
+
+from msgspec import Struct
 
 from adapters.event_store import from_row
 from adapters.items import from_item
@@ -21,8 +22,7 @@ _TEXTS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """An event and the record that brought it."""
 
     event: RecordedEvent

@@ -5,9 +5,10 @@ It only appends to the log, sends tokens and closes sockets; projections and wor
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from adapters.clock import Clock
 from adapters.connection_store import ConnectionStore
@@ -30,8 +31,7 @@ AGES: Final = tuple(TURN * 2**n for n in range(14))  # up to 5.7 days
 _MOST: Final = 200  # of one kind and shard in one turn; the rest is found in the next
 
 
-@dataclass(slots=True)
-class Swept:
+class Swept(Struct):
     """What one turn found and set going again.
 
     How long the oldest request has waited that may run, and how many connections there are, are told besides.

@@ -6,9 +6,10 @@ overshot by what comes in meanwhile, which the rate limit bounds: burst + per_se
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from adapters.clock import Clock
 from domain.rate import Rate
@@ -18,8 +19,7 @@ LONGEST: Final = timedelta(seconds=10)  # however much room there is: what else 
 REMEMBERED: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     count: int
     until: float
 

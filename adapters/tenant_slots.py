@@ -5,10 +5,10 @@ appends its end, so that no crash between two calls can lose a slot or give one 
 harmless when repeated: a set knows what it has.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from msgspec import Struct
 
 from adapters.aws import TRANSACTION_CANCELLED, code_of, translated
 from domain.recorded import Head, RecordedEvent
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-@dataclass(frozen=True, slots=True)
-class TenantSlots:
+class TenantSlots(Struct, frozen=True):
     """The door to the slots in the Limits table; `limit` is how many requests of one tenant may run at a time."""
 
     client: "DynamoDBClient"

@@ -10,8 +10,9 @@ batch where it follows on, else from the log. In this order, so that a crash bet
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from adapters.clock import Clock
 from adapters.event_store import EventStore
@@ -29,8 +30,7 @@ NO_RECORD: Final[Record] = {}
 _TRIES: Final = 5
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What became of a batch: the records to deliver again and why, how many no code could read, and what was counted.
 
     The counts are by action, over all tenants.
@@ -42,8 +42,7 @@ class Outcome:
     counted: dict[str, Counter[str]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(Struct):
     """A delivery on its way: each request's records, and how far the request's view has come."""
 
     groups: dict[str, list[Delivered]] = field(default_factory=dict)

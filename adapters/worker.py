@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from actions.context import Context, TenantViews
 from actions.ending import Ended, raised, returned
@@ -23,8 +24,7 @@ from domain.recorded import Head
 from projections.intents import Wake
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What became of a token: the request that was run and how it stands now."""
 
     head: Head

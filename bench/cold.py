@@ -16,7 +16,7 @@ from local.deploy import PROJECT
 from local.environment import clean
 from local.template import environment, resources
 
-ROUNDS: Final = 7
+ROUNDS: Final = 15
 BOTO3: Final = "import boto3; boto3.client('dynamodb')"
 # What each handler makes before its first call is answered.
 HANDLERS: Final[Mapping[str, str]] = {

@@ -3,9 +3,10 @@
 A command is valid, or cannot be made; what a `Submit` carries is checked with the submission that it comes from.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from msgspec import Struct
 
 from domain.events import Failure
 from domain.validity import Checked
@@ -13,8 +14,7 @@ from domain.validity import Checked
 DEFAULT_RETENTION: Final = timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
-class Source(Checked):
+class Source(Checked, frozen=True):
     """Where a user's frame came from: the connection, its address, and the id under which the platform took it in."""
 
     connection_id: str | None = None
@@ -25,8 +25,7 @@ class Source(Checked):
 NOWHERE: Final = Source()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
+class Submit(Struct, frozen=True, kw_only=True):
     """Take the request in. `digest` tells a repeat from another request under the same idempotency key.
 
     With a timeout it has to end within it, counted from when it is due.
@@ -49,8 +48,7 @@ class Submit:
     metadata: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start(Checked):
+class Start(Checked, frozen=True, kw_only=True):
     """Begin an attempt. A worker id stands for one claim, so a repeat is recognised by it.
 
     A request whose time is over ends instead.
@@ -61,8 +59,7 @@ class Start(Checked):
     lease_until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportProgress(Checked):
+class ReportProgress(Checked, frozen=True, kw_only=True):
     """Tell how far the attempt is; a percent below the last one counts as the last one, one above 100 as 100.
 
     The checkpoint is what the next attempt may go on from; without one, the last one stays.
@@ -76,8 +73,7 @@ class ReportProgress(Checked):
     checkpoint: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendOutput(Checked):
+class AppendOutput(Checked, frozen=True, kw_only=True):
     """Add the chunk with this index to the attempt's output."""
 
     now: datetime
@@ -86,8 +82,7 @@ class AppendOutput(Checked):
     chunk: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenewLease(Checked):
+class RenewLease(Checked, frozen=True, kw_only=True):
     """Keep the request until `lease_until`."""
 
     now: datetime
@@ -95,8 +90,7 @@ class RenewLease(Checked):
     lease_until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complete(Checked):
+class Complete(Checked, frozen=True, kw_only=True):
     """End the request with its result."""
 
     now: datetime
@@ -105,8 +99,7 @@ class Complete(Checked):
     result_ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True, kw_only=True):
     """Exponential back-off with full jitter: a delay between 0 and min(cap, base * 2 ** (attempt - 1))."""
 
     base: timedelta = timedelta(seconds=2)
@@ -121,8 +114,7 @@ class RetryPolicy:
 DEFAULT_RETRY: Final = RetryPolicy()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailAttempt(Checked):
+class FailAttempt(Checked, frozen=True, kw_only=True):
     """End the attempt with an error. `after` overrides the policy's delay."""
 
     now: datetime
@@ -134,8 +126,7 @@ class FailAttempt(Checked):
     after: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpireLease(Checked):
+class ExpireLease(Checked, frozen=True, kw_only=True):
     """End the attempt if its lease is over: its worker was lost."""
 
     now: datetime
@@ -143,8 +134,7 @@ class ExpireLease(Checked):
     policy: RetryPolicy = DEFAULT_RETRY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel(Checked):
+class Cancel(Checked, frozen=True, kw_only=True):
     """Stop the request: at once if it waits, at its worker's next report if it runs."""
 
     now: datetime
@@ -153,8 +143,7 @@ class Cancel(Checked):
     source: Source = NOWHERE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcknowledgeCancel(Checked):
+class AcknowledgeCancel(Checked, frozen=True, kw_only=True):
     """The worker has stopped: as asked, or because the action found that nobody needs it, and then it says by whom."""
 
     now: datetime
@@ -163,8 +152,7 @@ class AcknowledgeCancel(Checked):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expire(Checked):
+class Expire(Checked, frozen=True, kw_only=True):
     """End the request if its time is over or its retention is about to be: nothing goes without a final event."""
 
     now: datetime

@@ -1,6 +1,5 @@
 """A connection: one open WebSocket and whose it is."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,8 +11,7 @@ LONGEST_LIFE: Final = timedelta(hours=2)  # the platform closes every socket the
 ACTIVITY_INTERVAL: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Connection(Checked):
+class Connection(Checked, frozen=True):
     """One open socket. `ends_at` is when it must be closed, at the latest; `expires_at` when its row may go.
 
     `correlation_id` is the id under which the platform took its $connect in.

@@ -10,9 +10,10 @@ counts exactly as a bucket does that is filled bit by bit, and nothing has to be
 Times are whole microseconds since 1970: fine enough for thousands a second, and DynamoDB can compare and add them.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from domain.instant import EPOCH
 
@@ -21,8 +22,7 @@ SLACK: Final = timedelta(minutes=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """So many a second in the long run, and so many at once after a pause."""
 
     per_second: int
@@ -42,8 +42,7 @@ class Rate:
         return max(0, tokens - self.burst) * self.interval
 
 
-@dataclass(frozen=True, slots=True)
-class Taking:
+class Taking(Struct, frozen=True):
     """Taking tokens now: whether they are granted, which depends only on the stored arrival time (None: never any).
 
     Who takes more than the bucket holds is granted them when it is full, and the next one waits for the rest.

@@ -5,7 +5,6 @@ on how JSON is written, and a reader that needs neither never parses them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -23,8 +22,7 @@ from domain.state import INITIAL, RequestState
 NO_HASH: Final = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Whose request it is, and what led to the event: the client's request and the event or frame before."""
 
     tenant_id: str
@@ -90,8 +88,7 @@ class RecordedEvent(Struct, frozen=True, gc=False, array_like=True):  # adapters
         return sha256(canonical.encode()).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """Where a request's log ends: its state, version and newest hash."""
 
     request_id: str

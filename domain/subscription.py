@@ -3,7 +3,6 @@
 A topic is `request#ID`, `user#TENANT#USER` or `tenant#TENANT`; a request's events go to all three of its topics.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,8 +13,7 @@ from domain.validity import LONGEST_ADDRESS, Checked, as_text
 SUBSCRIPTION_TTL: Final = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Missed(Checked):
+class Missed(Checked, frozen=True):
     """The first pushes to a connection that were not taken since it last asked: what they cover of which request.
 
     `at` is when they were to be made, `why` what became of the post.
@@ -28,8 +26,7 @@ class Missed(Checked):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription(Checked):
+class Subscription(Checked, frozen=True):
     """A connection's watch on a topic; `request_id` is set when the topic is one request.
 
     Where it was asked for from, and the frame that asked first: its id for its client, and that of the platform. When

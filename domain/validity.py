@@ -7,13 +7,15 @@ annotation allows it.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import date, datetime, timedelta
 from functools import partial, wraps
 from inspect import signature
 from math import isfinite
 from types import NoneType
 from typing import Any, Final, ParamSpec, TypeVar, get_args
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from domain import exact_json
 from domain.errors import InvalidJson, InvalidValue, PayloadTooLarge
@@ -160,10 +162,8 @@ _KINDS: Final[Mapping[Kind, str]] = {
 KINDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 
 
-class Checked:
+class Checked(Struct, frozen=True):
     """A value object that cannot be made with a field that is not what its name stands for."""
-
-    __slots__ = ()
 
     def __post_init__(self) -> None:
         for name, kind, may_be_none in _of_fields(type(self)):

@@ -1,9 +1,10 @@
 """The stream reader that fans events out to those who watch them; latency first."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
 from typing import Any
+
+from msgspec.structs import asdict
 
 from adapters.fan_out import FanOut
 from adapters.stream_records import correlations, partial_batch_response

@@ -1,11 +1,11 @@
 """The sweeper's Lambda, each minute."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
 from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
+from msgspec.structs import asdict
 
 from adapters.sweeper import Sweeper
 from handlers import bootstrap

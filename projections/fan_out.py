@@ -6,8 +6,9 @@ versions it covers. Events of the life cycle and outputs are never dropped. One 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from domain.events import LeaseRenewed, ProgressReported
 from domain.recorded import RecordedEvent

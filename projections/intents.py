@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from projections.turns import Turn
 
@@ -19,8 +21,7 @@ class View(StrEnum):
     METRICS = "Metrics"
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """Set attributes of a row; those that are None are removed, those not named stay.
 
     With `after`, only if the row's version is `after` (0: there is no row yet), so that a second delivery changes
@@ -33,8 +34,7 @@ class Put:
     after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(Struct, frozen=True):
     """Write a row that must not be there yet: the marker that makes the rest of its transaction happen once."""
 
     view: View
@@ -42,8 +42,7 @@ class Once:
     attributes: Mapping[str, Attribute]
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(Struct, frozen=True):
     """Add to a row's counts. Only ever in one transaction with what guards it."""
 
     view: View
@@ -85,16 +84,14 @@ def _place(intent: Add) -> tuple[str, ...]:
     return (intent.view, *intent.key.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(Struct, frozen=True):
     """Put a work token on the queue: this request is runnable when its turn is due."""
 
     request_id: str
     turn: Turn
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveSubscriptions:
+class RemoveSubscriptions(Struct, frozen=True):
     """Remove every subscription of a connection that is gone."""
 
     connection_id: str
@@ -103,8 +100,7 @@ class RemoveSubscriptions:
 Span = tuple[str, int, int]  # a request, and the first and the last version of a piece of its log
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Post one frame to one connection; `spans` has what each push in it covers."""
 
     connection_id: str
@@ -112,8 +108,7 @@ class Send:
     spans: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NoteMissed:
+class NoteMissed(Struct, frozen=True):
     """Note on a subscription what its connection did not take of the first request of which it did not take all."""
 
     topic: str

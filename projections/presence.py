@@ -4,8 +4,9 @@ Their rows have no version, so the audit entry is the marker: it is written once
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from projections import audit, gauges, metrics
 from projections.intents import Add, Once, RemoveSubscriptions
@@ -28,8 +29,7 @@ _MOVED: Final[Mapping[str, tuple[str, int]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A connection or subscription that came or went.
 
     `made_at` (its row's own instant) with the row's name tells one life of the row from the next; `at` is when the

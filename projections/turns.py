@@ -9,10 +9,11 @@ turn         the order within it: tenants in the circle; a tenant's ready reques
              waiting ones (delayed, or between two attempts) by due time
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zlib import crc32
+
+from msgspec import Struct
 
 from domain.instant import from_text, to_text
 from domain.state import RequestState, Status
@@ -24,8 +25,7 @@ RUNNABLE: Final = frozenset({Status.PENDING, Status.RETRYING})
 PAST: Final = "~"  # after every text that a place or a key may go on with
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A waiting request's place in the queue: its tenant's place in the circle, and its own among the tenant's."""
 
     tenant_id: str

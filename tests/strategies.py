@@ -1,11 +1,11 @@
 """What Hypothesis draws from: a small universe of times, attempts and workers, so that commands meet each other."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.commands import (
     AcknowledgeCancel,

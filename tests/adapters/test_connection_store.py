@@ -1,9 +1,9 @@
 """Connections when an answer is lost or does not come, and the writes that are saved; the rest is their contract."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.connection_store import ConnectionStore
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection, opened

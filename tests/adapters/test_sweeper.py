@@ -1,10 +1,10 @@
 """The sweeper finds what was lost and sets it going again; what goes its way it leaves alone."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actions.catalog import catalog
 from adapters.connection_store import ConnectionStore

@@ -1,9 +1,9 @@
 """A connection's row is made once, told of only while it lives, and never made by anything but a connect."""
 
-from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import fields, replace
 
 from adapters.connection_store import YOUNG, ConnectionStore
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection, opened

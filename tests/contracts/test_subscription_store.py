@@ -1,9 +1,9 @@
 """Subscribing twice is subscribing once, and a connection that goes takes all of its subscriptions with it."""
 
-from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import fields, replace
 
 from adapters.subscription_store import SubscriptionStore
 from domain.errors import InvalidValue, Undecodable

@@ -1,9 +1,8 @@
 """The rules of checkpoints and of a request's time, one sentence each."""
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from domain.commands import (
     AcknowledgeCancel,

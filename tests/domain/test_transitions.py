@@ -102,7 +102,7 @@ def variants(kind: type, attempt: int) -> list[Command]:
         AcknowledgeCancel: [{}],
         Expire: [{}],
     }
-    fenced = "attempt" in kind.__dataclass_fields__  # type: ignore[attr-defined]
+    fenced = "attempt" in kind.__struct_fields__  # type: ignore[attr-defined]
     return [
         kind(now=now, **way, **({"attempt": number} if fenced else {}))
         for now in (START, LATER, END)

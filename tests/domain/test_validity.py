@@ -1,7 +1,6 @@
 """Ids and times that no store takes are refused by the name of their field."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.errors import InvalidValue, PayloadTooLarge
 from domain.events import Failure
@@ -159,8 +159,7 @@ def test_a_method_is_reached_with_good_arguments_only_however_they_are_passed() 
     assert door.reached == 3
 
 
-@dataclass(frozen=True, slots=True)
-class Named(Checked):
+class Named(Checked, frozen=True):
     """A value with a name that must be there, one that need not, and one without rules."""
 
     request_id: str

@@ -1,11 +1,13 @@
 """The stores without a table: dictionaries with the same public methods and the same rules, for tests that are fast."""
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from adapters.connection_store import YOUNG, ConnectionStore, Stale
 from adapters.event_store import EventStore, conflict, require_event
@@ -219,7 +221,7 @@ class MemoryTicketStore(TicketStore):
     def issue(self, identity: Identity, now: datetime) -> str:
         """A new ticket for the identity."""
         ticket = secrets.token_urlsafe(32)
-        kept = replace(identity, expires_at=from_text(to_text(identity.expires_at)))
+        kept = dataclasses.replace(identity, expires_at=from_text(to_text(identity.expires_at)))
         self._rows[ticket] = kept, from_epoch(epoch_seconds(now + TICKET_LIFE))
         return ticket
 

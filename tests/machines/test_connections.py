@@ -5,12 +5,12 @@ A row is deleted by its time to live some time after it is over, or not at all; 
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
+from msgspec.structs import replace
 
 from adapters.connection_store import YOUNG, ConnectionStore
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection, opened

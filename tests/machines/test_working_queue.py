@@ -6,13 +6,14 @@ event, what a worker reports counts only for the attempt that runs, and the best
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
+from msgspec.structs import replace
 
 from adapters.items import from_item
 from adapters.queue_index import Rotation

@@ -1,8 +1,7 @@
 """Connections and subscriptions as they come and go."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from domain import exact_json
 from projections.intents import Add, Once, RemoveSubscriptions, View

@@ -6,7 +6,6 @@ The twin whose views ignore the version guard must fall; it shows that the machi
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from unittest.mock import patch
 
@@ -20,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from adapters.views import Views
 from domain.errors import Rejected

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import wraps
 from inspect import signature
 from itertools import count
 from typing import Any, Final
@@ -83,9 +84,24 @@ def _spoiled(kind: type, **changed: Callable[[dict[str, Any]], dict[str, Any]]) 
 
 
 def _replaced(owner: Any, name: str, by: Any) -> Mutant:
-    """One thing in place of another; TypeError when it takes less: stumbling is noticed too, and proves nothing."""
+    """One thing in place of another; TypeError when it takes less.
+
+    That it stumbles is noted: a history notices that too, and it proves nothing.
+    """
     signature(by).bind(*signature(getattr(owner, name)).parameters)
-    return lambda: patch.object(owner, name, by)
+
+    @wraps(by)
+    def mutant(*given: Any, **named: Any) -> Any:
+        try:
+            return by(*given, **named)
+        except (AttributeError, NameError, TypeError) as exc:
+            _STUMBLES.append(f"{type(exc).__name__}: {exc}")
+            raise
+
+    return lambda: patch.object(owner, name, mutant)
+
+
+_STUMBLES: Final[list[str]] = []
 
 
 def _less(*names: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -111,7 +127,7 @@ def _answers_anyway(self: Any, event: Any, slot: Any = None) -> None:
 
 
 def _unchained(*given: Any) -> Any:
-    return replace(_REAL_RECORD(*given), prev_hash=b"")
+    return structs.replace(_REAL_RECORD(*given), prev_hash=b"")
 
 
 _REAL_RECORD: Final = recorded.record
@@ -127,7 +143,7 @@ _REAL_CHANGE: Final = TenantSlots.change
 
 
 def _unguarded(self: Any, put: Put) -> Any:
-    return _REAL_UPDATE(self, replace(put, after=None))
+    return _REAL_UPDATE(self, structs.replace(put, after=None))
 
 
 _REAL_UPDATE: Final = views.Views._update
@@ -233,7 +249,7 @@ def _entry_each_time(events: Any) -> Any:
     puts = _REAL_AUDIT(events)
     names = [put.key["entry"].rpartition("#")[0] for put in puts]
     return [
-        replace(put, key={**put.key, "entry": f"{name}#{next(_NUMBERS):010}"})
+        structs.replace(put, key={**put.key, "entry": f"{name}#{next(_NUMBERS):010}"})
         for put, name in zip(puts, names, strict=True)
     ]
 
@@ -328,7 +344,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a mutant: the seed that killed it and what was noticed; None when nothing was."""
+    """What became of a mutant: the seed that killed it and what was noticed; None when nothing was, or it stumbled."""
 
     name: str
     seed: int | None
@@ -340,6 +356,8 @@ def judge(name: str) -> Verdict:
     with MUTANTS[name]():
         for seed in range(1, MOST + 1):
             history = run(seed)
+            if _STUMBLES:
+                return Verdict(name, None, f"the mutant stumbles: {_STUMBLES.pop()}")
             if history.violations:
                 return Verdict(name, seed, history.violations[0])
     return Verdict(name, None, "")

@@ -69,6 +69,14 @@ def test_a_mutant_that_no_longer_fits_what_it_replaces_is_no_mutant() -> None:
         mutants._replaced(EventStore, "append", lambda _self, _event: None)
 
 
+def test_a_mutant_that_stumbles_kills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stumbling = mutants._replaced(EventStore, "append", lambda _self, event, _slot=None: event.no_such_field)
+    monkeypatch.setattr(mutants, "MUTANTS", {"stumbling": stumbling})
+    verdict = mutants.judge("stumbling")
+    assert verdict.seed is None
+    assert "no_such_field" in verdict.noticed
+
+
 def test_a_fault_that_never_fired_is_named() -> None:
     total = Figures()
     total.add(History(1, fired=dict.fromkeys(KINDS.keys() - {"frozen"}, 1)))

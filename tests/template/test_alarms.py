@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 import pytest
+from msgspec.structs import fields
 
 from adapters.sweeper import Swept
 from tests.template.template import FUNCTIONS, ROOT, TABLES, TEMPLATE, of_type, sources

@@ -38,7 +38,7 @@ def missing(imported: Iterable[str], there: set[str]) -> dict[str, list[str]]:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_package_that_a_function_imports_is_in_its_layers_or_in_the_runtime(function: str) -> None:
     imported = needed(function).others - sys.stdlib_module_names
-    assert {"boto3", "aws_lambda_powertools"} <= imported
+    assert {"botocore", "aws_lambda_powertools"} <= imported
     assert not missing(imported, OF_LAMBDA.union(*map(held, layers(function))))
 
 
