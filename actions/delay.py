@@ -2,20 +2,19 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, Struct
 
 from actions.context import Context
 from actions.outcomes import Permanent, Retry
 from actions.registry import action
 
 
-class DelayInput(BaseModel):
+class DelayInput(Struct, forbid_unknown_fields=True):
     """How long, in how many steps, and how many first attempts fail at which step."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-    seconds: Annotated[float, Field(ge=0, le=600)] = 1
-    steps: Annotated[int, Field(ge=1, le=1000)] = 5
-    fail_attempts: Annotated[int, Field(ge=0, le=100)] = 0
+    seconds: Annotated[float, Meta(ge=0, le=600)] = 1
+    steps: Annotated[int, Meta(ge=1, le=1000)] = 5
+    fail_attempts: Annotated[int, Meta(ge=0, le=100)] = 0
     fail_permanently: bool = False
 
 

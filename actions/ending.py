@@ -1,10 +1,12 @@
 """How an attempt ended: what its action returned or raised, as what the log is told of it."""
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
-from pydantic import BaseModel
+from msgspec import Struct, to_builtins
 
 from actions.outcomes import Cancelled, Permanent, Retry, Stopped
 from actions.registry import Action
@@ -38,12 +40,20 @@ def returned(result: Any) -> Ended:
 
     Errors: Permanent when what it returned is not JSON, PayloadTooLarge when it is too much to keep.
     """
-    value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+    value = _plain(result)
     try:
         require_json("result", value, LARGEST_JSON)
     except InvalidValue as exc:
         raise Permanent("The action's result is not JSON") from exc
     return Ended(result=value)
+
+
+def _plain(result: Any) -> Any:
+    """What an action returned, ready for JSON; an action that loads no pydantic returns none of its models."""
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and isinstance(result, pydantic.BaseModel):
+        return result.model_dump(mode="json")
+    return to_builtins(result, builtin_types=(Decimal,)) if isinstance(result, Struct) else result
 
 
 def raised(error: Exception | Stopped, action: Action | None, now: datetime) -> Ended:

@@ -9,9 +9,9 @@ import io
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from msgspec import Meta, Struct, convert, to_builtins
 
 from actions.context import Context
 from actions.registry import action
@@ -20,7 +20,7 @@ from actions.report_period import COUNTS, Period, counted_as, counts_in, totals_
 from domain.exact_json import decode, encode
 from domain.identity import TENANT_READ
 from domain.instant import from_text
-from domain.instant_field import Instant
+from domain.instant_field import Instant, WithInstants
 
 LONGEST: Final = timedelta(days=31)
 NEWEST_ENTRIES: Final = 50
@@ -28,19 +28,18 @@ ENTRIES_A_REPORT: Final = 1_000
 SAVED_FROM: Final = 1_000  # rows or entries; fewer are read again sooner than they are saved
 
 
-class GenerateReportInput(BaseModel):
+class GenerateReportInput(WithInstants, frozen=True, forbid_unknown_fields=True):
     """From start until before end, at most 31 days."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+    instants: ClassVar[tuple[str, ...]] = ("start", "end")
     start: Instant
     end: Instant
-    title: Annotated[str, Field(min_length=1, max_length=200)] = "Requests"
+    title: Annotated[str, Meta(min_length=1, max_length=200)] = "Requests"
 
-    @model_validator(mode="after")
-    def _is_a_period(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not timedelta(0) < self.end - self.start <= LONGEST:
             raise ValueError("end has to be after start, by at most 31 days")
-        return self
 
 
 @action("generate_report", scope=TENANT_READ)
@@ -75,7 +74,7 @@ def generate_report(payload: GenerateReportInput, context: Context) -> dict[str,
     return {"rows": len(rows), "totals": totals, "csv": csv_file, "html": html_file}
 
 
-class _Saved(BaseModel):
+class _Saved(Struct):
     """What has been read: the file with the metrics, and what the audit of so many days came to.
 
     It is a file itself, whose key is the checkpoint.
@@ -92,7 +91,7 @@ class _Saved(BaseModel):
         """What earlier attempts have read."""
         if context.checkpoint is None:
             return cls()
-        return cls.model_validate(decode(context.files.read(context.checkpoint)))
+        return convert(decode(context.files.read(context.checkpoint)), cls)
 
     def save_metrics(self, rows: Sequence[Mapping[str, Any]], context: Context) -> None:
         """Save the rows if they are many."""
@@ -108,7 +107,7 @@ class _Saved(BaseModel):
             self._save(context)
 
     def _save(self, context: Context) -> None:
-        content = encode(self.model_dump()).encode()
+        content = encode(to_builtins(self)).encode()
         context.progress.checkpoint(context.files.write(f"read-{self.days}.json", content, "application/json"))
 
 

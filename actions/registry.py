@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from importlib import import_module
 from typing import Any, Final, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
-
 from actions.context import Context
+from actions.inputs import Input
 from domain.commands import DEFAULT_RETRY, RetryPolicy
-from domain.errors import DeadlineExceeded, InvalidAction, InvalidFrame, Unavailable
-from domain.reasons import reasons
+from domain.errors import DeadlineExceeded, InvalidAction, Unavailable
 
 
 class Mode(StrEnum):
@@ -37,7 +36,7 @@ class Action:
 
     name: str
     run: Run
-    input: TypeAdapter[Any]
+    input: Input
     mode: Mode
     deadline: timedelta
     max_attempts: int
@@ -53,7 +52,7 @@ class Action:
 
     def input_schema(self) -> dict[str, Any]:
         """The JSON schema (2020-12) of the payload; an empty one allows anything."""
-        return self.input.json_schema()
+        return self.input.schema()
 
     def may_help(self, error: Exception) -> bool:
         """Whether another attempt may help after an error that the action did not tell of itself.
@@ -67,31 +66,35 @@ class Action:
 
     def read(self, payload: Any) -> Any:
         """The payload as the action's input; InvalidFrame names each field that is wrong, never its value."""
-        try:
-            return self.input.validate_python(payload)
-        except ValidationError as exc:
-            raise InvalidFrame(reasons(exc, "payload")) from exc
+        return self.input.read(payload)
 
 
 class Registry:
-    """Actions by name."""
+    """Actions by name: those that are registered, and the modules that register the others when they are asked for."""
 
-    def __init__(self, actions: Mapping[str, Action]) -> None:
+    def __init__(self, actions: Mapping[str, Action], modules: Mapping[str, str] | None = None) -> None:
         self._actions = dict(actions)
+        self._modules = {name: module for name, module in (modules or {}).items() if name not in actions}
 
     def __iter__(self) -> Iterator[Action]:
         """Every action, by name."""
-        return iter([self._actions[name] for name in sorted(self._actions)])
+        return iter([self.get(name) for name in self._names()])
 
     def get(self, name: str) -> Action:
         """The action of that name; InvalidAction when there is none."""
+        if name in self._modules:
+            import_module(self._modules[name])
+            self._actions[name] = _REGISTERED[name]
         if name not in self._actions:
-            raise InvalidAction(f"unknown action; known are {', '.join(sorted(self._actions))}")
+            raise InvalidAction(f"unknown action; known are {', '.join(self._names())}")
         return self._actions[name]
 
     def retry_policy(self, name: str) -> RetryPolicy:
         """The retry policy of an action; the default one for an action that this deployment no longer has."""
-        return self._actions[name].retry if name in self._actions else DEFAULT_RETRY
+        return self.get(name).retry if name in self._names() else DEFAULT_RETRY
+
+    def _names(self) -> list[str]:
+        return sorted(self._actions.keys() | self._modules.keys())
 
 
 _REGISTERED: Final[dict[str, Action]] = {}
@@ -123,7 +126,7 @@ def action(
         _REGISTERED[name] = Action(
             name=name,
             run=run,
-            input=TypeAdapter(get_type_hints(run)[first]),
+            input=Input(get_type_hints(run)[first]),
             mode=mode,
             deadline=deadline or (timedelta(seconds=10) if mode is Mode.SYNC else timedelta(minutes=14)),
             max_attempts=max_attempts,
@@ -137,6 +140,6 @@ def action(
     return register
 
 
-def registered() -> Registry:
-    """Every action that was registered so far."""
-    return Registry(_REGISTERED)
+def registered(modules: Mapping[str, str] | None = None) -> Registry:
+    """Every action that was registered so far, and those that modules will register."""
+    return Registry(_REGISTERED, modules)

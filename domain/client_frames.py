@@ -1,45 +1,43 @@
 """What a client may send. Unknown fields are refused: a misspelt one would be taken for its default."""
 
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from msgspec import Meta, field
 
 from domain import validity
-from domain.instant_field import Instant
+from domain.instant_field import Instant, WithInstants
 from domain.state import Status
 
 MAX_BATCH: Final = 25
 MAX_DELAY: Final = validity.LONGEST_DELAY
 MAX_VERSION: Final = validity.MAX_VERSION
 
-FrameId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
-RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Limit = Annotated[int, Field(ge=1, le=200, strict=True)]
-Version = Annotated[int, Field(ge=0, le=MAX_VERSION, strict=True)]
-Topic = Annotated[str, StringConstraints(min_length=1, max_length=262, pattern=r"^[\x20-\x7e]+$")]  # user#128#128
+_PRINTABLE: Final = r"^[\x20-\x7e]+$(?!\n)"  # in Python $ also stands before a line's end
+FrameId = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+RequestId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$(?!\n)")]
+Key = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+Label = Annotated[str, Meta(min_length=1, max_length=256)]
+Limit = Annotated[int, Meta(ge=1, le=200)]
+Version = Annotated[int, Meta(ge=0, le=MAX_VERSION)]
+Topic = Annotated[str, Meta(min_length=1, max_length=262, pattern=_PRINTABLE)]  # user#128#128
+ActionName = Annotated[str, Meta(min_length=1, max_length=64)]
+Cursor = Annotated[str, Meta(max_length=2048)]
+_LONGEST_S: Final = int(MAX_DELAY.total_seconds())
 
 
-def _iso_8601(value: object) -> object:
-    # Pydantic would take a number, and text that is one, for seconds or milliseconds since 1970.
-    if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
-        return value
-    raise ValueError("not ISO 8601 text")
-
-
-_Iso8601: Final = BeforeValidator(_iso_8601)
-
-
-class ClientFrame(BaseModel):
+class ClientFrame(WithInstants, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """What every client frame may have: an id, echoed in the reply."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # built once, with the union of all
     id: FrameId | None = None
 
+    @property
+    def type(self) -> str:
+        """The frame's name on the wire."""
+        return str(self.__struct_config__.tag)
 
-class Submit(ClientFrame):
+
+class Submit(ClientFrame, frozen=True, kw_only=True, tag="submit"):
     """Ask for work.
 
     delay_s          how long it waits before it may begin
@@ -50,145 +48,128 @@ class Submit(ClientFrame):
                      actions, it is ignored and a key is refused
     """
 
-    type: Literal["submit"]
-    action: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    action: ActionName
     payload: Any = None
     idempotency_key: Key | None = None
     submission_id: Key | None = None
-    priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
-    delay_s: Annotated[int, Field(ge=0, le=int(MAX_DELAY.total_seconds()), strict=True)] = 0
-    timeout_s: Annotated[int, Field(ge=1, le=int(MAX_DELAY.total_seconds()), strict=True)] | None = None
-    max_attempts: Annotated[int, Field(ge=1, le=20, strict=True)] | None = None
-    subscribe: Annotated[bool, Field(strict=True)] = True
-    metadata: Annotated[dict[Key, Label], Field(max_length=16)] | None = None
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    delay_s: Annotated[int, Meta(ge=0, le=_LONGEST_S)] = 0
+    timeout_s: Annotated[int, Meta(ge=1, le=_LONGEST_S)] | None = None
+    max_attempts: Annotated[int, Meta(ge=1, le=20)] | None = None
+    subscribe: bool = True
+    metadata: Annotated[dict[Key, Label], Meta(max_length=16)] | None = None
 
 
-class SubmitBatch(ClientFrame):
+class SubmitBatch(ClientFrame, frozen=True, kw_only=True, tag="submit_batch"):
     """Ask for several pieces of work at once. Each item is a `submit` frame, whose type may be left out.
 
     Items are looked at one by one: what is wrong with one of them does not concern the others.
     """
 
-    type: Literal["submit_batch"]
-    items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
+    items: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
-class _OneTarget(ClientFrame):
+class _OneTarget(ClientFrame, frozen=True, kw_only=True):
     request_id: RequestId | None = None
     topic: Topic | None = None
 
-    @model_validator(mode="after")
-    def _names_one(self) -> "_OneTarget":
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.request_id is None) == (self.topic is None):
             raise ValueError("either request_id or topic")
-        return self
 
 
-class Subscribe(_OneTarget):
+class Subscribe(_OneTarget, frozen=True, kw_only=True, tag="subscribe"):
     """Watch a request from after a version on, or a topic: from now on, or from an instant that was given as `at`."""
 
-    type: Literal["subscribe"]
+    instants: ClassVar[tuple[str, ...]] = ("since",)
     after: Version = 0
-    since: Annotated[Instant, _Iso8601] | None = None
+    since: Instant | None = None
 
-    @model_validator(mode="after")
-    def _since_is_for_topics(self) -> "Subscribe":
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.since is not None and self.topic is None:
             raise ValueError("since goes with a topic")
-        return self
 
 
-class Unsubscribe(_OneTarget):
+class Unsubscribe(_OneTarget, frozen=True, kw_only=True, tag="unsubscribe"):
     """Stop watching."""
 
-    type: Literal["unsubscribe"]
 
-
-class Cancel(ClientFrame):
+class Cancel(ClientFrame, frozen=True, kw_only=True, tag="cancel"):
     """Ask a request to stop."""
 
-    type: Literal["cancel"]
     request_id: RequestId
     reason: Label | None = None
 
 
-class Get(ClientFrame):
+class Get(ClientFrame, frozen=True, kw_only=True, tag="get"):
     """Ask for a request's state, now or as it was: at a version, or at an instant."""
 
-    type: Literal["get"]
+    instants: ClassVar[tuple[str, ...]] = ("at",)
     request_id: RequestId
-    at_version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)] | None = None
-    at: Annotated[Instant, _Iso8601] | None = None
+    at_version: Annotated[int, Meta(ge=1, le=MAX_VERSION)] | None = None
+    at: Instant | None = None
 
-    @model_validator(mode="after")
-    def _names_at_most_one(self) -> "Get":
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.at is not None and self.at_version is not None:
             raise ValueError("either at_version or at")
-        return self
 
 
-class Explain(ClientFrame):
+class Explain(ClientFrame, frozen=True, kw_only=True, tag="explain"):
     """Ask why a request is where it is."""
 
-    type: Literal["explain"]
     request_id: RequestId
 
 
-class History(ClientFrame):
+class History(ClientFrame, frozen=True, kw_only=True, tag="history"):
     """Ask for a request's events."""
 
-    type: Literal["history"]
     request_id: RequestId
     after: Version = 0
     limit: Limit = 100
 
 
-class List(ClientFrame):
+class List(ClientFrame, frozen=True, kw_only=True, tag="list"):
     """Ask for requests, newest first."""
 
-    type: Literal["list"]
     status: Status | None = None
     scope: Literal["own", "tenant"] = "own"
     limit: Limit = 20
-    cursor: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    cursor: Cursor | None = None
 
 
-class Metrics(ClientFrame):
+class Metrics(ClientFrame, frozen=True, kw_only=True, tag="metrics"):
     """Ask for the tenant's counts between two instants; without a resolution, by the finest step that fits."""
 
-    type: Literal["metrics"]
-    from_: Annotated[Instant, _Iso8601, Field(alias="from")]
-    to: Annotated[Instant, _Iso8601]
-    action: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    instants: ClassVar[tuple[str, ...]] = ("from_", "to")
+    from_: Instant = field(name="from")
+    to: Instant
+    action: ActionName | None = None
     resolution: Literal["minute", "hour", "day"] | None = None
 
 
-class Audit(ClientFrame):
+class Audit(ClientFrame, frozen=True, kw_only=True, tag="audit"):
     """Ask who did what: on a day across the tenant, or one user of it, or to one request."""
 
-    type: Literal["audit"]
-    day: Annotated[date, _Iso8601] | None = None
+    day: date | None = None
     request_id: RequestId | None = None
     user_id: Label | None = None
     limit: Limit = 100
-    cursor: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    cursor: Cursor | None = None
 
-    @model_validator(mode="after")
-    def _names_one(self) -> "Audit":
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.day is None) == (self.request_id is None):
             raise ValueError("either day or request_id")
         if self.user_id is not None and self.day is None:
             raise ValueError("user_id goes with day")
-        return self
 
 
-class Actions(ClientFrame):
+class Actions(ClientFrame, frozen=True, kw_only=True, tag="actions"):
     """Ask which actions one may submit."""
 
-    type: Literal["actions"]
 
-
-class Ping(ClientFrame):
+class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
     """Keep the connection alive."""
-
-    type: Literal["ping"]

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import Meta, Struct, convert
-from msgspec.structs import asdict, force_setattr
+from msgspec.structs import asdict
 
 from domain import exact_json
 from domain.errors import InvalidJson, Undecodable
-from domain.instant import to_instant, to_text
+from domain.instant import to_text
+from domain.instant_field import Instant, WithInstants
 
-Instant = Annotated[datetime, Meta(tz=True)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Data = Mapping[str, Any]
 
@@ -31,16 +31,10 @@ class Failure(Struct, frozen=True, gc=False):
         return asdict(self)
 
 
-class Event(Struct, frozen=True, kw_only=True, gc=False):
+class Event(WithInstants, frozen=True, kw_only=True, gc=False):
     """A fact about one request; its type's name is its name on the wire."""
 
     private: ClassVar[frozenset[str]] = frozenset()  # fields that no client is shown
-    instants: ClassVar[tuple[str, ...]] = ()  # fields that are instants
-
-    def __post_init__(self) -> None:
-        for name in self.instants:
-            if (moment := getattr(self, name)) is not None:
-                force_setattr(self, name, to_instant(moment))
 
     @property
     def type(self) -> str:

@@ -7,8 +7,8 @@ from msgspec import Struct, ValidationError
 
 from domain import exact_json
 from domain.errors import ErrorCode, InvalidFrame, InvalidJson
-from domain.events import Instant
 from domain.instant import to_text
+from domain.instant_field import Instant
 from domain.state import Status
 
 FRAME_LIMIT: Final = 128 * 1024  # bytes; API Gateway closes the socket above it (code 1009)

@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from domain import exact_json
 from domain.errors import InvalidJson
-from domain.events import Failure, Instant, plain
+from domain.events import Failure, plain
 from domain.instant import EPOCH
+from domain.instant_field import Instant
 
 
 class Status(StrEnum):

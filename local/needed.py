@@ -1,7 +1,8 @@
 """Which modules a function needs: those that its handler's module can lead to, and no others are deployed with it.
 
 Read from the source, nothing is imported. An import counts wherever it stands in a module, except in the composition
-root: there each part imports what it is made of, so it counts only for who names the part.
+root: there each part imports what it is made of, so it counts only for who names the part. The catalog of actions names
+modules, which count as imports.
 
     python -m local.needed Connect    prints the files, for the Makefile
 """
@@ -18,6 +19,7 @@ from typing import Final
 _SOURCES: Final = Path(__file__).resolve().parents[1]
 _DEPLOYED: Final = ("domain", "projections", "adapters", "handlers", "actions")
 _ROOT: Final = "handlers.bootstrap"
+_CATALOG: Final = "actions.catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ def _wants(module: str, part: str) -> Iterator[str]:
                 raise SyntaxError(f"{module} has a relative import, which nobody follows")
             case ast.Attribute(ast.Name("bootstrap"), name):
                 yield f"{_ROOT}:{name}"
+            case ast.Constant(str(name)) if module == _CATALOG and name.startswith("actions."):
+                yield name
             case ast.Name(name) if module == _ROOT and name in _parts(module):
                 yield f"{_ROOT}:{name}"
             case _:

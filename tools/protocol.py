@@ -9,19 +9,15 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from pydantic.json_schema import models_json_schema
 
 from domain import protocol
 from domain.errors import ErrorCode
 from domain.events import EVENTS, Event
 from domain.protocol import AnyClientFrame, AnyServerFrame, ClientFrame, ServerFrame
 from domain.state import RequestState
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 REPLIES: Final[Mapping[type[ClientFrame], tuple[type[ServerFrame], ...]]] = {
@@ -152,10 +148,7 @@ def _frames(union: Any) -> list[Frame]:
 
 def _name(frame: Frame) -> str:
     """The frame's type on the wire."""
-    if issubclass(frame, ServerFrame):
-        return str(frame.__struct_config__.tag)
-    (name,) = frame.model_fields["type"].annotation.__args__  # type: ignore[union-attr]  # each is a Literal
-    return str(name)
+    return str(frame.__struct_config__.tag)
 
 
 def _key(frame: Frame) -> str:
@@ -168,16 +161,25 @@ def _doc(model: type) -> str:
 
 
 def _schemas() -> dict[str, Schema]:
-    wanted: list[tuple[type[BaseModel], Literal["validation"]]] = [
-        (frame, "validation") for frame in _frames(AnyClientFrame) if issubclass(frame, ClientFrame)
-    ]
-    _, asked = models_json_schema(wanted, ref_template=_AT + "{model}")
+    _, asked = msgspec.json.schema_components([AnyClientFrame], ref_template=_AT + "{name}")
     _, told = msgspec.json.schema_components([AnyServerFrame, protocol.EventShown], ref_template=_AT + "{name}")
     made = {
         **{name: _plain(schema, server=True) for name, schema in told.items()},
-        **{name: _plain(schema, server=False) for name, schema in asked["$defs"].items()},
+        **{name: _plain(schema, server=False) for name, schema in asked.items()},
     }
-    return dict(sorted(made.items()))
+    return {name: _with_patterns_of_ecma(schema) for name, schema in sorted(made.items())}
+
+
+def _with_patterns_of_ecma(schema: Any) -> Any:
+    """The schema with its patterns as JSON Schema has them: there $ stands at the very end alone."""
+    match schema:
+        case dict():
+            told = {name: _with_patterns_of_ecma(part) for name, part in schema.items()}
+            return told | ({"pattern": schema["pattern"].removesuffix(r"(?!\n)")} if "pattern" in schema else {})
+        case list():
+            return [_with_patterns_of_ecma(part) for part in schema]
+        case _:
+            return schema
 
 
 def _plain(schema: Schema, *, server: bool) -> Schema:
@@ -196,7 +198,7 @@ def _plain(schema: Schema, *, server: bool) -> Schema:
 def _field(schema: Schema, *, server: bool) -> Schema:
     field = {name: value for name, value in schema.items() if name != "title"}
     kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
-    if server and len(field.get("enum", ())) == 1:  # the tag of a struct
+    if len(field.get("enum", ())) == 1:  # the tag of a struct
         field = {"const": field["enum"][0], "type": "string"}
     if kinds and len(kinds) < len(field["anyOf"]):
         if field.get("default", 0) is None:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
+from actions.inputs import Input
 from actions.registry import Action, Mode, Registry
 from adapters.connection_store import ConnectionStore
 from adapters.objects import Objects
@@ -48,7 +48,7 @@ def registry(acts: list[Callable[[], object]]) -> Registry:
     act = Action(
         name="echo_async",
         run=lambda _, __: acts.pop(0)() if acts else None,
-        input=TypeAdapter(Any),
+        input=Input(Any),
         mode=Mode.ASYNC,
         deadline=LIMIT,
         max_attempts=3,

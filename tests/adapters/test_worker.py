@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from actions.context import Context
 from actions.ending import LONGEST_MESSAGE
+from actions.inputs import Input
 from actions.outcomes import Cancelled, Permanent, Retry
 from actions.registry import Action, Mode, Registry
 from adapters.event_store import EventStore
@@ -53,7 +54,7 @@ def action(run: Act, **policy: Any) -> Action:
         "retry": DEFAULT_RETRY,
         "scope": None,
     }
-    return Action(**{**given, "name": "act", "run": run, "input": TypeAdapter(dict[str, int]), **policy})
+    return Action(**{**given, "name": "act", "run": run, "input": Input(dict[str, int]), **policy})
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from domain import exact_json, protocol
 from domain.errors import InvalidFrame, InvalidJson, PayloadTooLarge, Rejected
+from domain.events import plain
 from domain.protocol import FRAME_LIMIT, MAX_DELAY, client_frame, frame_object, server_frame
 from tests.strategies import START, json_values
 
@@ -52,9 +54,16 @@ def parsed(frame: dict[str, Any]) -> protocol.AnyClientFrame:
     return client_frame(frame_object(exact_json.encode(frame)))
 
 
+def shown(value: Any) -> Any:
+    """A field's value as JSON has it."""
+    return value.isoformat() if type(value) is date else plain(value)
+
+
 @pytest.mark.parametrize("name", FRAMES)
 def test_a_frame_of_the_design_is_understood(name: str) -> None:
-    understood = parsed(FRAMES[name]).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    frame = parsed(FRAMES[name])
+    given = [field for field in fields(type(frame)) if field.encode_name in FRAMES[name]]
+    understood = {"type": frame.type} | {field.encode_name: shown(getattr(frame, field.name)) for field in given}
     expected = {**FRAMES[name]}
     if name == "metrics":
         expected |= {"from": "2026-01-01T00:00:00.000Z", "to": "2026-01-01T23:00:00.000Z"}
@@ -82,7 +91,7 @@ def test_instants_and_days_of_a_frame_are_read() -> None:
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_an_unknown_field_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(InvalidFrame, match=r"surprise: Extra inputs") as caught:
+    with pytest.raises(InvalidFrame, match=r"surprise: unknown field") as caught:
         parsed({**FRAMES[name], "surprise": SECRET})
     assert SECRET not in caught.value.told
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from actions.context import Context
+from actions.inputs import Input
 from actions.outcomes import Permanent, Retry
 from actions.registry import Action, Mode, Registry, Run
 from adapters.deadline import deadline
@@ -32,7 +32,7 @@ def sync(name: str, run: Run) -> Action:
     return Action(
         name=name,
         run=run,
-        input=TypeAdapter(Any),
+        input=Input(Any),
         mode=Mode.SYNC,
         deadline=timedelta(milliseconds=20),
         max_attempts=1,

@@ -46,7 +46,7 @@ def row(world: World, name: str, topic: str) -> Subscription:
 
 def explained(world: World, request_id: str) -> dict[str, dict[str, Any]]:
     """What an explanation tells of each who watches."""
-    frame = protocol.Explain(type="explain", request_id=request_id)
+    frame = protocol.Explain(request_id=request_id)
     return {one["connection_id"]: one for one in explaining.explain(frame, identity(world)).watchers}
 
 
