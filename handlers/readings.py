@@ -59,6 +59,8 @@ def history(frame: protocol.History, identity: Identity) -> protocol.HistoryPage
     head = request_for(identity, frame.request_id)
     events, _ = within_budget(bootstrap.events().read(head.request_id, frame.after, frame.limit))
     last = events[-1].version if events else head.version
+    if last > head.version:  # appended meanwhile: the newest event tells the state that goes with it
+        head = Head.of(events[-1])
     return protocol.HistoryPage(
         id=frame.id,
         request_id=head.request_id,

@@ -8,6 +8,7 @@ import pytest
 
 from domain.commands import Start
 from domain.instant import from_text, to_text
+from domain.recorded import Head
 from handlers import bootstrap, message, readings
 from handlers import connect as connect_handler
 from tests.handlers.conftest import Connect, RecordedSockets, frame_event
@@ -143,6 +144,24 @@ def test_history_is_read_in_pages(connect: Connect) -> None:
     assert ([event["version"] for event in first["events"]], first["next"]) == ([1, 2], 2)
     rest = connect().say("history", request_id=request_id, after=first["next"])
     assert ([event["version"] for event in rest["events"]], "next" in rest) == ([3], False)
+
+
+def test_history_tells_the_state_after_the_last_of_its_events_also_when_it_has_just_been_appended(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = connect()
+    request_id = ann.submit()
+    look_up = readings.request_for
+
+    def then_it_ends(*asked: Any) -> Head:
+        head = look_up(*asked)
+        completed(request_id, "done")
+        return head
+
+    monkeypatch.setattr(readings, "request_for", then_it_ends)
+    page = ann.say("history", request_id=request_id)
+    assert page["events"][-1]["type"] == "RequestCompleted"
+    assert (page["version"], page["state"]["status"]) == (page["events"][-1]["version"], "COMPLETED")
 
 
 def test_a_list_shows_ones_own_and_with_the_scope_the_tenants(connect: Connect, project: Project) -> None:
