@@ -90,7 +90,7 @@ fuzz: .venv/.dev ## Mutate frames, tokens, stream records and stored rows: make 
 # Not among the requirements: it asks a service about what is pinned, so it needs the network and the newest of itself.
 # Strict: a service that does not know a package has said nothing about it, and that is no good news.
 audit: .venv/.dev ## Ask PyPI's advisories about every pinned requirement; needs the network.
-	@mkdir -p .local/log; for set in demo "" tokens dev browser bench; do \
+	@mkdir -p .local/log; for set in demo "" tokens keys dev browser bench; do \
 	    name=requirements$${set:+-$$set}.txt; log=.local/log/audit-$$name; \
 	    if $(BIN)/uv tool run pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 	        --requirement $$name >$$log 2>&1; then echo "$$name: no known holes"; continue; fi; \
@@ -139,7 +139,7 @@ deploy-console: .venv/.demo ## Upload the console to a stack that was deployed w
 	@$(BIN)/python -m tools.publish_console "$(STACK)"
 
 requirements: .venv/.dev ## Choose the newest versions that fit together and pin them.
-	@for set in demo "" tokens dev browser bench; do \
+	@for set in demo "" tokens keys dev browser bench; do \
 	    name=requirements$${set:+-$$set}; \
 	    constraint=$$([[ $$set == demo ]] || echo "--constraint requirements-demo.txt"); \
 	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -213,7 +213,8 @@ $(LAYER_CACHE)/%/.complete: %.txt
 
 build-DependenciesLayer: $(LAYER_CACHE)/requirements/.complete
 build-TokensLayer: $(LAYER_CACHE)/requirements-tokens/.complete
-build-DependenciesLayer build-TokensLayer:
+build-KeysLayer: $(LAYER_CACHE)/requirements-keys/.complete
+build-DependenciesLayer build-TokensLayer build-KeysLayer:
 	@mkdir -p "$(ARTIFACTS_DIR)"
 	@cp -R "$(<D)/python" "$(ARTIFACTS_DIR)/"
 

@@ -40,10 +40,10 @@ def returned(result: Any) -> Ended:
 
     Errors: Permanent when what it returned is not JSON, PayloadTooLarge when it is too much to keep.
     """
-    value = _plain(result)
     try:
+        value = _plain(result)
         require_json("result", value, LARGEST_JSON)
-    except InvalidValue as exc:
+    except (InvalidValue, TypeError, RecursionError) as exc:
         raise Permanent("The action's result is not JSON") from exc
     return Ended(result=value)
 

@@ -9,6 +9,7 @@ import io
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from msgspec import Meta, Struct, convert, to_builtins
@@ -107,7 +108,7 @@ class _Saved(Struct):
             self._save(context)
 
     def _save(self, context: Context) -> None:
-        content = encode(to_builtins(self)).encode()
+        content = encode(to_builtins(self, builtin_types=(Decimal,))).encode()
         context.progress.checkpoint(context.files.write(f"read-{self.days}.json", content, "application/json"))
 
 

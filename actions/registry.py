@@ -78,22 +78,28 @@ class Registry:
 
     def __iter__(self) -> Iterator[Action]:
         """Every action, by name."""
-        return iter([self.get(name) for name in self._names()])
+        return iter([self.get(name) for name in self.names()])
 
     def get(self, name: str) -> Action:
         """The action of that name; InvalidAction when there is none."""
-        if name in self._modules:
+        if name not in self._actions and name in self._modules:
             import_module(self._modules[name])
+            if name not in _REGISTERED:
+                raise LookupError(f"{self._modules[name]} registers no action {name}")
             self._actions[name] = _REGISTERED[name]
         if name not in self._actions:
-            raise InvalidAction(f"unknown action; known are {', '.join(self._names())}")
+            raise InvalidAction(f"unknown action; known are {', '.join(self.names())}")
         return self._actions[name]
 
     def retry_policy(self, name: str) -> RetryPolicy:
-        """The retry policy of an action; the default one for an action that this deployment no longer has."""
-        return self.get(name).retry if name in self._names() else DEFAULT_RETRY
+        """The retry policy of an action; the default one where this deployment has no such action or cannot load it."""
+        try:
+            return self.get(name).retry
+        except Exception:  # noqa: BLE001 - a module may raise anything, and whoever runs the action is told
+            return DEFAULT_RETRY
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """The names of all actions, in order."""
         return sorted(self._actions.keys() | self._modules.keys())
 
 

@@ -1,4 +1,7 @@
-"""An instant as the field of a struct; apart, so that who only reads and writes instants loads no msgspec."""
+"""An instant as the field of a struct; apart, so that who only reads and writes instants loads no msgspec.
+
+`Instant` alone only asks for a time zone; `WithInstants` makes instants of such fields. Pydantic knows neither.
+"""
 
 from datetime import datetime
 from typing import Annotated, ClassVar

@@ -19,7 +19,7 @@ def identify(event: Mapping[str, Any]) -> Identity:
     if token and kind.lower() == "bearer":
         return verify(token.strip(), _keys(), settings().token_issuer, settings().token_audience)
     if "ticket" in query:
-        from handlers.bootstrap import CLOCK, tickets  # noqa: PLC0415 - boto3 is loaded only to redeem a ticket
+        from handlers.bootstrap import CLOCK, tickets  # noqa: PLC0415 - botocore is loaded only to redeem a ticket
 
         return tickets().redeem(query["ticket"], CLOCK.now())
     raise Unauthorized("neither a bearer token nor a ticket")

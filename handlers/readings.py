@@ -1,9 +1,10 @@
 """The replies that only read: a request's state and history, lists, metrics and the audit trail."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from actions.registry import Action, Registry
 from adapters.request_view import RequestRow, cursor_after
 from adapters.tenant_views import TenantViews
 from domain import exact_json, protocol
@@ -148,7 +149,7 @@ def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage
 
 
 def actions(frame: protocol.Actions, identity: Identity) -> protocol.ActionsPage:
-    """The actions that the caller may submit."""
+    """The actions that the caller may submit; one that cannot be loaded is not among them."""
     items = [
         protocol.ActionShown(
             name=action.name,
@@ -157,10 +158,20 @@ def actions(frame: protocol.Actions, identity: Identity) -> protocol.ActionsPage
             scope=action.scope,
             input_schema=action.input_schema(),
         )
-        for action in bootstrap.registry()
+        for action in _loaded(bootstrap.registry())
         if action.scope is None or action.scope in identity.scopes
     ]
     return protocol.ActionsPage(id=frame.id, items=items)
+
+
+def _loaded(registry: Registry) -> Iterator[Action]:
+    for name in registry.names():
+        try:
+            action = registry.get(name)
+        except Exception:  # noqa: BLE001 - a module may raise anything, and the others can be submitted
+            bootstrap.logger().exception("action not loaded", extra={"action": name})
+        else:
+            yield action
 
 
 def within_budget(events: Iterable[RecordedEvent]) -> tuple[list[RecordedEvent], bool]:

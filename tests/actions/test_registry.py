@@ -8,6 +8,7 @@ import pytest
 
 from actions.catalog import MODULES, catalog
 from actions.registry import Mode, Registry
+from domain.commands import DEFAULT_RETRY
 from domain.errors import InvalidAction
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,15 @@ def test_an_action_is_loaded_when_it_is_asked_for_and_pydantic_when_it_is_needed
 def test_an_action_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(InvalidAction, match="known are a, b"):
         Registry({}, {"b": "actions.b", "a": "actions.a"}).get("c")
+
+
+@pytest.mark.parametrize("module", ["actions.no_such_module", "actions.limits"])
+def test_an_action_that_cannot_be_loaded_fails_its_own_requests_alone(module: str) -> None:
+    actions = Registry({}, {"broken": module, **MODULES})
+    with pytest.raises((ImportError, LookupError)):
+        actions.get("broken")
+    assert actions.retry_policy("broken") == DEFAULT_RETRY
+    assert actions.get("delay").name == "delay"
 
 
 def test_every_action_that_ships_has_a_schema_and_a_description() -> None:

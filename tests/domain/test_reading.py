@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 from domain.errors import InvalidFrame
 from domain.instant_field import Instant, WithInstants
 from domain.reading import MOST_TOLD, read
+from domain.state import Status
 
 SECRET = "s3cr3t-value"
 
@@ -28,6 +29,9 @@ class Asked(WithInstants, frozen=True, kw_only=True, forbid_unknown_fields=True)
     parts: list[Part] = field(default_factory=list)
     labels: dict[Annotated[str, Meta(max_length=3)], str] = field(default_factory=dict)
     at: Instant | None = None
+    kinds: list[Literal["a", "b"]] = field(default_factory=list)
+    status: Status | None = None
+    code: Annotated[str, Meta(pattern="^[0-9]+$")] = "0"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,7 +63,7 @@ def test_what_fits_is_read() -> None:
 
 def test_every_field_that_is_wrong_is_told_at_once() -> None:
     assert told({"as": SECRET, "parts": [{"size": 1}, {"size": 0}], "more": SECRET}) == (
-        "asked.name: missing; asked.as: none of the values it may have; "
+        "asked.name: missing; asked.as: one of day, hour; "
         "asked.parts[1].size: Expected `int` >= 1; asked.more: unknown field"
     )
 
@@ -76,6 +80,12 @@ def test_every_field_that_is_wrong_is_told_at_once() -> None:
             {"name": "a", "at": "9999-12-31T23:59:59-05:00"},
             "asked.at: an instant is between the years 1 and 9999 in UTC",
         ),
+        ({"name": "a", "kinds": [SECRET]}, "asked.kinds[0]: none of the values it may have"),
+        (
+            {"name": "a", "status": SECRET},
+            "asked.status: one of CANCELLED, COMPLETED, FAILED, PENDING, PROCESSING, RETRYING",
+        ),
+        ({"name": "a", "code": SECRET}, "asked.code: Expected `str` of the form that docs/protocol.md tells"),
         ({"name": "both", "at": "2026-01-01T00:00:00Z"}, "asked: either name or at"),
         ([SECRET], "asked: Expected `object`, got `array`"),
         (SECRET, "asked: Expected `object`, got `str`"),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from actions.catalog import MODULES
+from actions.registry import Registry
 from domain.commands import Start
 from domain.instant import from_text, to_text
 from domain.recorded import Head
@@ -369,3 +371,14 @@ def test_one_is_told_the_actions_that_one_may_submit_and_what_they_take(connect:
     assert "generate_report" not in told, "it needs a scope"
     allowed = {item["name"]: item for item in connect("bob", "tenant:read").say("actions")["items"]}
     assert allowed["generate_report"]["scope"] == "tenant:read"
+
+
+def test_an_action_that_cannot_be_loaded_is_not_among_those_one_may_submit(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        bootstrap, "registry", lambda: Registry({}, {"delay": "actions.no_such", "echo": MODULES["echo"]})
+    )
+    assert [item["name"] for item in connect().say("actions")["items"]] == ["echo"]
+    assert connect().say("submit", action="delay")["code"] == "INTERNAL_ERROR"
+    assert connect().say("submit", action="echo", payload=1)["data"] == 1

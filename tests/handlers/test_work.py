@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from actions.catalog import MODULES
+from actions.registry import Registry
 from adapters.work_tokens import body_of
 from domain.errors import Unavailable, Undecodable
 from handlers import bootstrap, sweep, work
@@ -77,6 +79,31 @@ def test_one_message_delivered_to_two_workers_starts_one_attempt(
     first, second = (bootstrap.queue().claim(hint(request_id), worker_id, lease) for worker_id in seen)
     assert first is not None
     assert second is None
+
+
+def test_an_action_that_cannot_be_loaded_fails_its_own_requests_and_no_others(
+    connect: Connect, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = connect()
+    broken, other = ann.submit("delay", payload={}, max_attempts=2), ann.submit()
+    monkeypatch.setattr(bootstrap, "registry", lambda: Registry({}, {**MODULES, "delay": "actions.no_such_module"}))
+    for status, wanted in (("RETRYING", [broken]), ("FAILED", [broken, other])):
+        assert deliver(*map(naming, wanted)) == []
+        assert ann.say("get", request_id=broken)["state"]["status"] == status
+        clock.advance(600)
+    assert ann.say("get", request_id=other)["state"]["status"] == "COMPLETED"
+
+
+def test_a_lost_attempt_of_an_action_that_cannot_be_loaded_is_swept_up_like_any_other(
+    connect: Connect, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, project: Project
+) -> None:
+    request_id = connect().submit("delay", payload={})
+    assert bootstrap.queue().claim(hint(request_id), "lost", timedelta(seconds=30)) is not None
+    project()
+    monkeypatch.setattr(bootstrap, "registry", lambda: Registry({}, {"delay": "actions.no_such_module"}))
+    clock.advance(60)
+    assert sweep.handler({}, None)["leases_expired"] == 1
+    assert connect().say("get", request_id=request_id)["state"]["status"] == "RETRYING"
 
 
 def test_a_token_without_work_is_spent(connect: Connect) -> None:

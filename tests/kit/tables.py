@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 from adapters import aws as clients
@@ -184,14 +185,23 @@ class _Session(boto3.Session):
 
 
 class _Core:
-    """What the functions have of a session of boto3: botocore's under it, with its clients."""
+    """What the functions have of a session of boto3: botocore's under it, with its clients, which check calls."""
 
     def __init__(self, session: boto3.Session) -> None:
-        self.create_client = session.client
+        self._session = session
         self._core = session._session
+
+    def create_client(self, name: str, config: Config, **given: Any) -> Any:
+        return self._session.client(name, config=_checking(config), **given)  # type: ignore[call-overload]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._core, name)
+
+
+@cache
+def _checking(config: Config) -> Config:
+    """The same configuration, with parameters compared with the service's model before they are sent."""
+    return config.merge(Config(parameter_validation=True))
 
 
 @cache

@@ -353,11 +353,12 @@ class Verdict:
 
 def judge(name: str) -> Verdict:
     """Run histories with a guard switched off until one of them notices."""
+    _STUMBLES.clear()
     with MUTANTS[name]():
         for seed in range(1, MOST + 1):
             history = run(seed)
             if _STUMBLES:
-                return Verdict(name, None, f"the mutant stumbles: {_STUMBLES.pop()}")
+                return Verdict(name, None, f"the mutant stumbles: {_STUMBLES[0]}")
             if history.violations:
                 return Verdict(name, seed, history.violations[0])
     return Verdict(name, None, "")

@@ -30,7 +30,8 @@ LANES: Final = 3
 TENANT: Final = "upgraded"
 # What is deployed and what builds it; tests, docs and the client are not.
 SOURCES: Final = ("domain", "projections", "adapters", "handlers", "actions", "local")
-FILES: Final = ("Makefile", "template.yaml", "samconfig.toml", "requirements.txt", "requirements-tokens.txt")
+PINNED: Final = ("requirements.txt", "requirements-tokens.txt", "requirements-keys.txt")
+FILES: Final = ("Makefile", "template.yaml", "samconfig.toml", *PINNED)
 
 
 @pytest.fixture

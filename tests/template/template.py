@@ -31,10 +31,17 @@ def statements(function: str, policy: str) -> Iterator[Mapping[str, Any]]:
                 yield statement
 
 
-def layers(function: str) -> list[str]:
-    """The layers of a function: SAM adds its own to those of all."""
+def layers(function: str, *, keys_published: bool = False) -> list[str]:
+    """The layers of a function: SAM adds its own to those of all. There is one more where an issuer publishes keys."""
     given = (*TEMPLATE["Globals"]["Function"]["Layers"], *FUNCTIONS[function].get("Layers", ()))
-    return [layer["Ref"] for layer in given]
+    chosen = [layer if "Ref" in layer else _chosen(layer["If"], keys_published) for layer in given]
+    return [layer["Ref"] for layer in chosen if layer["Ref"] != "AWS::NoValue"]
+
+
+def _chosen(either: list[Any], keys_published: bool) -> Any:  # noqa: FBT001 - the only condition of a layer
+    condition, there, else_ = either
+    assert condition == "KeysPublished"
+    return there if keys_published else else_
 
 
 def listed(value: Any) -> list[Any]:

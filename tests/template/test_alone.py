@@ -139,6 +139,15 @@ def test_a_function_answers_from_its_artefact_its_layers_and_the_runtime_alone(
     assert answer.items() >= least.items()
 
 
+def test_published_keys_can_be_used_with_their_layer_alone(built: Path) -> None:
+    told = "import sys; sys.path[:0] = sys.argv[1:]; from jwt.algorithms import has_crypto; print(has_crypto)"
+    for names, usable in ((["TokensLayer"], "False"), (["TokensLayer", "KeysLayer"], "True")):
+        path = [str(built / name / "python") for name in names]
+        ran = [sys.executable, "-I", "-S", "-B", "-c", told, *path]
+        done = subprocess.run(ran, env=clean(), capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == usable, done.stderr
+
+
 @pytest.mark.parametrize("module", ["adapters/clock.py", "domain/connection.py"])
 def test_a_module_that_was_left_out_is_missed(
     module: str, built: Path, runtime: Path, tmp_path: Path, world: str

@@ -7,13 +7,18 @@ import re
 import sys
 from collections.abc import Iterable
 from importlib.metadata import packages_distributions
+from itertools import combinations
 
 import pytest
 
 from local.needed import needed
 from tests.template.template import FUNCTIONS, ROOT, layers, of_type
 
-PINNED = {"DependenciesLayer": "requirements.txt", "TokensLayer": "requirements-tokens.txt"}
+PINNED = {
+    "DependenciesLayer": "requirements.txt",
+    "TokensLayer": "requirements-tokens.txt",
+    "KeysLayer": "requirements-keys.txt",
+}
 OF_LAMBDA = {"boto3", "botocore"}
 
 
@@ -50,5 +55,13 @@ def test_only_functions_that_import_from_a_layer_have_it() -> None:
             assert missing(needed(function).others - sys.stdlib_module_names, others), f"{function} needs no {layer}"
 
 
+def test_who_verifies_tokens_has_what_published_keys_need_where_there_are_such() -> None:
+    for function in FUNCTIONS:
+        assert ("KeysLayer" in layers(function, keys_published=True)) == ("TokensLayer" in layers(function))
+        assert "KeysLayer" not in layers(function)
+    assert of_type("AWS::Serverless::LayerVersion")["KeysLayer"]["Condition"] == "KeysPublished"
+
+
 def test_no_package_is_in_two_layers() -> None:
-    assert not held("DependenciesLayer") & held("TokensLayer")
+    for one, other in combinations(PINNED, 2):
+        assert not held(one) & held(other)
