@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 ON_DYNAMODB_LOCAL := tests/contracts tests/machines
 ON_THE_STACK := tests/stack tests/local
 THOROUGH := tests/projectors tests/security tests/handlers/test_frame_fuzz.py tests/template/test_alone.py \
-    tests/tools/test_failures.py tests/tools/test_rebuild_properties.py
+    tests/tools/test_failures.py tests/tools/test_rebuild.py tests/tools/test_rebuild_properties.py
 NOT_EVERY_DAY := $(ON_THE_STACK) $(THOROUGH) tests/machines
 PREFIX ?= streamer
 ONLY ?=

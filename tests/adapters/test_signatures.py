@@ -46,10 +46,12 @@ def headers_of(request: bytes) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines)
 
 
+# Not dots alone: botocore takes such a segment out of the path, and API Gateway makes no such id.
+ids = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip("."))
+
+
 @given(
-    connection_id=st.one_of(
-        st.just("L0SM9cOFvHcCIhw="), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1)
-    ),
+    connection_id=st.just("L0SM9cOFvHcCIhw=") | ids,
     text=st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])),
     token=st.sampled_from([None, "to/k+en=="]),
     endpoint=st.sampled_from(ENDPOINTS),

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 
+from adapters import request_log
 from adapters.event_store import EventStore
 from tests.simulation import figures, mutants
 from tests.simulation.faults import KINDS, Faults
@@ -70,11 +72,19 @@ def test_a_mutant_that_no_longer_fits_what_it_replaces_is_no_mutant() -> None:
 
 
 def test_a_mutant_that_stumbles_kills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    stumbling = mutants._replaced(EventStore, "append", lambda _self, event, _slot=None: event.no_such_field)
-    monkeypatch.setattr(mutants, "MUTANTS", {"stumbling": stumbling})
+    def noticed(seed: int) -> History:
+        with pytest.raises(AttributeError):
+            vars(request_log)["record"](None)
+        return History(seed, violations=["nothing was recorded"])
+
+    stumbling = mutants._replaced(request_log, "record", lambda *given: given[0].no_such_field)
+    monkeypatch.setattr(mutants, "MUTANTS", {"stumbling": stumbling, "sound": nullcontext})
+    monkeypatch.setattr(mutants, "run", noticed)
     verdict = mutants.judge("stumbling")
     assert verdict.seed is None
     assert "no_such_field" in verdict.noticed
+    monkeypatch.setattr(mutants, "run", lambda seed: History(seed, violations=["a violation"]))
+    assert mutants.judge("sound") == mutants.Verdict("sound", 1, "a violation"), "and says nothing of the next"
 
 
 def test_a_fault_that_never_fired_is_named() -> None:
