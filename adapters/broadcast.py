@@ -8,8 +8,9 @@ connection that stays behind gets no more rounds until it takes a frame: its cli
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from adapters.clock import Clock
 from adapters.http_lines import Lines, NoAnswer
@@ -28,8 +29,7 @@ _REFUSED: Final = range(400, 500)  # and neither gone nor throttled: posting it 
 Pause = Callable[[float], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class Queue:
+class Queue(Struct):
     """The frames for one connection, in order, and what became of them."""
 
     connection_id: str
@@ -53,19 +53,16 @@ class Queue:
         return self.left > 0 and (self.status == THROTTLED or self.status not in _REFUSED)
 
 
-@dataclass(slots=True)
 class Broadcast:
     """Posts to the connections of a stage."""
 
-    signer: Signer
-    clock: Clock
-    pause: Pause = asyncio.sleep
-    _behind: set[str] = field(default_factory=set, init=False)
-    _lines: Lines = field(init=False, repr=False)
-    _runner: asyncio.Runner = field(default_factory=asyncio.Runner, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._lines = Lines(self.signer.endpoint, TIMEOUT_S)
+    def __init__(self, signer: Signer, clock: Clock, pause: Pause = asyncio.sleep) -> None:
+        self.signer = signer
+        self.clock = clock
+        self.pause = pause
+        self._behind: set[str] = set()
+        self._lines = Lines(signer.endpoint, TIMEOUT_S)
+        self._runner = asyncio.Runner()
 
     def close(self) -> None:
         """Hang up."""

@@ -7,11 +7,12 @@ signature to botocore's own.
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
 
 SERVICE: Final = "execute-api"
 
@@ -32,8 +33,7 @@ class Keys(Protocol):
         """What temporary ones are shown with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """A frame with what its signatures need of it."""
 
     content: bytes
@@ -46,19 +46,15 @@ class Body:
         return cls(content, sha256(content).hexdigest())
 
 
-@dataclass(slots=True)
 class Signer:
     """Makes the requests that post to a stage's connections. `keys` gives the credentials of the moment."""
 
-    endpoint: str
-    region: str
-    keys: Callable[[], Keys]
-    _day: tuple[str, str, bytes] = field(default=("", "", b""), init=False, repr=False)
-    host: str = field(init=False)
-    _path: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        where = urlsplit(self.endpoint)
+    def __init__(self, endpoint: str, region: str, keys: Callable[[], Keys]) -> None:
+        self.endpoint = endpoint
+        self.region = region
+        self.keys = keys
+        self._day = ("", "", b"")
+        where = urlsplit(endpoint)
         # A port that the scheme implies is not part of the host that is signed.
         implied = {"http": 80, "https": 443}.get(where.scheme)
         self.host = where.netloc if where.port != implied else str(where.hostname)
