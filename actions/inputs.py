@@ -57,10 +57,8 @@ class Input:
         try:
             return read(payload, self._kind, WHAT)
         except InvalidFrame:
-            whole = _with_whole_numbers(payload)  # JSON Schema takes 5.0 for an integer, and some clients write it so
-            if whole == payload and str(whole) == str(payload):
-                raise
-            return read(whole, self._kind, WHAT)
+            # JSON Schema takes 5.0 for an integer, and some clients write it so.
+            return read(_with_whole_numbers(payload), self._kind, WHAT)
 
     def _model(self) -> "TypeAdapter[Any]":
         from pydantic import TypeAdapter  # noqa: PLC0415 - likewise

@@ -7,7 +7,7 @@ The type of the first parameter is the input's schema: what does not fit it is r
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -75,10 +75,6 @@ class Registry:
     def __init__(self, actions: Mapping[str, Action], modules: Mapping[str, str] | None = None) -> None:
         self._actions = dict(actions)
         self._modules = {name: module for name, module in (modules or {}).items() if name not in actions}
-
-    def __iter__(self) -> Iterator[Action]:
-        """Every action, by name."""
-        return iter([self.get(name) for name in self.names()])
 
     def get(self, name: str) -> Action:
         """The action of that name; InvalidAction when there is none."""

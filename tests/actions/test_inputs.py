@@ -11,6 +11,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from actions.ending import returned
 from actions.inputs import Input
 from actions.outcomes import Permanent
+from domain import exact_json
 from domain.errors import InvalidFrame
 
 
@@ -85,6 +86,12 @@ def test_a_whole_number_may_be_written_as_json_schema_allows(number: Any) -> Non
     assert Input(Node).read(given) == Node(5, 0.5, [Node(5)])
     with pytest.raises(InvalidFrame, match=r"payload\.size: Expected `int`, got `decimal`"):
         Input(Node).read({"size": Decimal("5.5"), "below": [{"size": number}]})
+
+
+def test_the_largest_number_that_a_frame_may_have_is_refused_like_any_other() -> None:
+    largest = Decimal(f"1E+{exact_json.FRAME_DIGITS}")  # Python writes no integer of so many digits
+    with pytest.raises(InvalidFrame, match=r"payload\.below: Expected `array`, got `int`"):
+        Input(Node).read({"size": 1, "below": largest})
 
 
 def test_a_type_that_nobody_can_read_is_found_when_it_is_registered() -> None:
