@@ -9,16 +9,11 @@ Errors, of everything here: InvalidValue, with the field's name, before anything
 Source: decisions 1 (the log), 7 and 15 (whose turn it is), 10 (the contracts that hold it).
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
-from heapq import merge
-from itertools import islice
-from typing import Any, Final
+from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
+from adapters.claims import Claim, Claims
 from adapters.clock import Clock, keyed_request_id
 from adapters.event_store import EventStore
 from adapters.objects import Objects, folder
@@ -42,19 +37,16 @@ from domain.commands import (
     ReportProgress,
     RetryPolicy,
     Source,
-    Start,
     Submit,
 )
-from domain.errors import KeyReused, Rejected, TenantFull, Undecodable
+from domain.errors import KeyReused
 from domain.events import Failure, RequestCompleted, RequestSubmitted
 from domain.instant import to_text
-from domain.recorded import Head, Origin, RecordedEvent
+from domain.recorded import Head, Origin
 from domain.state import Status
 from domain.validity import Checked, checked
 from projections.intents import Wake
-from projections.turns import RUNNABLE, Turn
-
-_CANDIDATES: Final = 50  # tried at most: those at the front may all have been taken since the index was written
+from projections.turns import Turn
 
 
 class Submission(Checked, frozen=True, kw_only=True):
@@ -77,14 +69,6 @@ class Submission(Checked, frozen=True, kw_only=True):
     metadata: dict[str, str] | None = None
 
 
-class Claim(Struct, frozen=True):
-    """An attempt that a worker has started, and the token to put back if another request's turn came first."""
-
-    head: Head
-    submitted: RequestSubmitted
-    put_back: Wake | None = None
-
-
 class RequestQueue:
     """Requests: taken in, claimed, moved on and looked up."""
 
@@ -104,6 +88,7 @@ class RequestQueue:
         self._objects = objects
         self._clock = clock
         self._retention = retention
+        self._claims = Claims(events, self._log, view.queue, clock)
 
     def request_id(self, submission: Submission) -> str:
         """The id that a submission gets: a new one, or the one that its idempotency key always has."""
@@ -119,7 +104,7 @@ class RequestQueue:
         Errors: KeyReused when its key is of another action or payload, or of a request that has expired;
                 PayloadTooLarge beyond 4 MiB of JSON.
         """
-        if submission.idempotency_key is not None and self._is_over(self._events.head(request_id)):
+        if submission.idempotency_key is not None and self._events.head(request_id).is_over(self._clock.now()):
             raise KeyReused("the key's earlier request has expired; use another key")
         digest = _digest(submission.action, submission.payload)
         payload, reference = self._objects.store_large(
@@ -149,11 +134,7 @@ class RequestQueue:
     def get(self, request_id: str) -> Head:
         """The request as it is now; version 0 when there is none, or what is left of it is kept no longer."""
         head = self._events.head(request_id)
-        return Head(request_id) if self._is_over(head) else head
-
-    def _is_over(self, head: Head) -> bool:
-        """Whether a log has expired: DynamoDB removes its events days later, one by one and in no order."""
-        return head.version > 0 and head.state.expires_at <= self._clock.now()
+        return Head(request_id) if head.is_over(self._clock.now()) else head
 
     def execute(self, command: Command, head: Head) -> Head:
         """Carry out any command."""
@@ -272,19 +253,7 @@ class RequestQueue:
         None when there is none. The hint is what the token says: it counts although the index may not show it yet.
         The rotation is what the worker remembers between its claims.
         """
-        rotation = rotation or Rotation()
-        full: set[str] = set()
-        for wake in islice(self._candidates(hint, rotation, full), _CANDIDATES):
-            try:
-                claim = self._start(wake.request_id, worker_id, lease)
-            except TenantFull:
-                full.add(wake.turn.tenant_id)
-                continue
-            if claim:
-                rotation.served = wake.turn.tenant_id
-                passed_over = hint if hint and hint.request_id != wake.request_id else None
-                return replace(claim, put_back=self._put_back(passed_over, rotation) if passed_over else None)
-        return None
+        return self._claims.start_next(hint, worker_id, lease, rotation or Rotation())
 
     def next_of(self, tenant_id: str) -> Wake | None:
         """The request that takes the slot which one of the tenant's has given back; None when there are no slots."""
@@ -316,48 +285,6 @@ class RequestQueue:
         """How many of its tenant's requests are ahead of one that may run; None for one that does not wait its turn."""
         turn = Turn.of(head.state, head.origin.tenant_id) if head.origin else None
         return self._view.queue.ahead_of(turn) if turn and turn.is_ready else None
-
-    def _candidates(self, hint: Wake | None, rotation: Rotation, full: set[str]) -> Iterator[Wake]:
-        """The requests to try as their turns come, read as far as it takes to find one that starts."""
-        # The rank depends on who was served last: a claim changes that, and then no candidate is asked for any more.
-        ranked = self._view.queue.ready(rotation, full)
-        others = (wake for wake in ranked if hint is None or wake.request_id != hint.request_id)
-        for wake in merge(others, [hint] if hint else [], key=rotation.rank):
-            if wake.turn.tenant_id not in full:
-                yield wake
-
-    def _start(self, request_id: str, worker_id: str, lease: timedelta) -> Claim | None:
-        """Begin an attempt; None when another worker was first or the index is behind: then the next candidate."""
-        newest = self._newest(request_id)
-        head = Head.of(newest) if newest else Head(request_id)
-        if newest is None or (head.state.status not in RUNNABLE and head.state.worker_id != worker_id):
-            return None
-        now = self._clock.now()
-        try:
-            # Before the attempt begins: a worker that has started a request must be able to run it.
-            submitted = (newest if newest.version == 1 else self._events.get(request_id, 1)).event()
-            if isinstance(submitted, RequestSubmitted):
-                started = self.execute(Start(now=now, worker_id=worker_id, lease_until=now + lease), head)
-                return Claim(started, submitted) if started.state.status is Status.PROCESSING else None
-        except (Rejected, Undecodable):
-            return None
-        return None
-
-    def _put_back(self, hint: Wake, rotation: Rotation) -> Wake | None:
-        """The token of a request whose turn it was not, if nothing but a token leads to it and it still waits."""
-        if hint.turn.is_ready and rotation.shows(hint.request_id):
-            return None  # there are as many tokens as ready requests: another one will lead to it
-        newest = self._newest(hint.request_id)
-        turn = Turn.of(newest.snapshot(), hint.turn.tenant_id) if newest else None
-        return Wake(hint.request_id, turn) if turn else None
-
-    def _newest(self, request_id: str) -> RecordedEvent | None:
-        """The newest event of a candidate; None for a log that no code can read: it must not hold up the others."""
-        try:
-            newest = self._events.newest(request_id)
-            return None if newest is None or self._is_over(Head.of(newest)) else newest
-        except Undecodable:
-            return None
 
 
 def _origin(submission: Submission) -> Origin:

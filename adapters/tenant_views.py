@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
 from adapters.items import from_item, to_item
-from adapters.views import SHARDS as COPIES
-from adapters.views import sharded
+from adapters.view_writes import SHARDS as COPIES
+from adapters.view_writes import sharded
 from domain import exact_json
 from domain.errors import InvalidJson, Unavailable, Undecodable
 from domain.instant import to_text

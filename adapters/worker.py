@@ -12,10 +12,11 @@ from actions.ending import Ended, raised, returned
 from actions.outcomes import Stopped
 from actions.registry import Action, Registry
 from adapters.attempt import Attempt
+from adapters.claims import Claim
 from adapters.clock import Clock
 from adapters.objects import Objects
 from adapters.queue_index import Rotation
-from adapters.request_queue import Claim, RequestQueue
+from adapters.request_queue import RequestQueue
 from adapters.threads import THREADS, Threads
 from adapters.work_files import WorkFiles
 from adapters.work_tokens import WorkTokens

@@ -71,7 +71,8 @@ def rows() -> list[Row]:
     return [
         Row(
             f"cold start of {name}",
-            *map(min, zip(*pairs[name], strict=True)),
+            min(ours for ours, _ in pairs[name]),
+            min(peer for _, peer in pairs[name]),
             "CPU ms",
             "ratio <= 0.333" if name == "authorize" else "ratio <= 1.3",
             OURS,

@@ -103,6 +103,10 @@ class Head(Struct, frozen=True):
         origin = Origin(newest.tenant_id, newest.user_id, newest.correlation_id, newest.event_id)
         return cls(newest.request_id, newest.version, newest.snapshot(), newest.hash, origin)
 
+    def is_over(self, now: datetime) -> bool:
+        """Whether the log has expired: DynamoDB removes its events days later, one by one and in no order."""
+        return self.version > 0 and self.state.expires_at <= now
+
 
 def record(event: Event, head: Head, at: datetime, event_id: str, origin: Origin) -> RecordedEvent:
     """The event recorded after the head, with the state that it leads to; InvalidJson when JSON cannot hold it."""

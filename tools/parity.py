@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from adapters.aws import translated
 from adapters.items import from_item, to_item
-from adapters.views import unsharded
+from adapters.view_writes import unsharded
 from domain import exact_json
 from domain.errors import Undecodable
 from domain.instant import epoch_seconds, from_text, to_text

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.request_queue import Claim, RequestQueue
+from adapters.claims import Claim
+from adapters.request_queue import RequestQueue
 from domain.errors import KeyReused, Unavailable
 from projections.intents import Wake
 from tests.adapters.conftest import Asking

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.claims import Claim
 from adapters.queue_index import Rotation
-from adapters.request_queue import Claim
 from domain.commands import RetryPolicy
 from domain.errors import AttemptOver
 from domain.events import Failure

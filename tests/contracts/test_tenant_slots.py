@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.request_queue import Claim
+from adapters.claims import Claim
 from adapters.tenant_slots import TenantSlots
 from domain.commands import DEFAULT_RETRY
 from domain.errors import Unavailable

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from msgspec.structs import replace
 
+from adapters.claims import Claims
 from adapters.items import from_item
 from adapters.queue_index import Rotation
 from adapters.request_queue import RequestQueue, Submission
@@ -273,7 +274,7 @@ class Unfenced(Working):
     kind = UnfencedQueue
 
 
-class OldestFirstQueue(RequestQueue):
+class OldestFirstClaims(Claims):
     """Knows no priority."""
 
     def _candidates(self, hint: Wake | None, rotation: Rotation, full: set[str]) -> Iterator[Wake]:
@@ -283,7 +284,11 @@ class OldestFirstQueue(RequestQueue):
 class OldestFirst(Working):
     """The twin that claims whatever is oldest."""
 
-    kind = OldestFirstQueue
+    def _queue(self) -> RequestQueue:
+        made = super()._queue()
+        claims = made.__dict__["_claims"]
+        made.__dict__["_claims"] = OldestFirstClaims(*vars(claims).values())
+        return made
 
 
 @pytest.fixture(scope="module")

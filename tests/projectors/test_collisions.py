@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adapters.tenant_views import TenantViews
-from adapters.views import unsharded
+from adapters.view_writes import unsharded
 from tests.kit.calls import Call, Make, each, nth, overtaken_by, watched
 from tests.kit.requests import Whose
 from tests.kit.streams import number_of

@@ -27,9 +27,10 @@ from tests.handlers.tokens import KEY
 from tests.kit.clock import START, FakeClock
 from tests.kit.tables import GIVEN, environment_of
 from tests.simulation.buckets import Buckets
-from tests.simulation.database import Database, Key, Table
+from tests.simulation.database import Database
 from tests.simulation.dynamodb import DynamoDB, Plain
 from tests.simulation.expressions import Item
+from tests.simulation.tables import Key, Table
 from tests.simulation.world import ENVIRONMENT
 
 _LIMITS: Final = ("FRAMES_PER_SECOND", "SUBMITS_PER_SECOND", "TENANT_QUEUE_DEPTH", "TENANT_CONNECTIONS")

@@ -43,7 +43,7 @@ async def aftermath(world: World) -> list[str]:
     logs = {row["request_id"]["S"]: row["tenant_id"]["S"] for row in world.rows("Events")}
     for name in ("Events", "Requests"):
         table = world.database.tables[f"streamer-{name}"]
-        expired = world.database.expired(table, at(world.machine.now).timestamp())
+        expired = table.expired(at(world.machine.now).timestamp())
         world.rng.shuffle(expired)
         for key in expired:
             if world.rng.random() < 0.6:

@@ -33,6 +33,7 @@ from adapters.quarantine import Quarantine
 from adapters.reconciler import Reconciled
 from adapters.tenant_slots import TenantSlots
 from adapters.ticket_store import TicketStore
+from adapters.view_writes import ViewWrites
 from client.tail import Heard, Tail
 from client.watching import Watching
 from domain import protocol, recorded, request
@@ -146,7 +147,7 @@ def _unguarded(self: Any, put: Put) -> Any:
     return _REAL_UPDATE(self, structs.replace(put, after=None))
 
 
-_REAL_UPDATE: Final = views.Views._update
+_REAL_UPDATE: Final = ViewWrites.update
 
 
 def _unconditional(given: dict[str, Any]) -> dict[str, Any]:
@@ -267,15 +268,15 @@ def _unfiltered(properties: Mapping[str, Any]) -> Any:
 _REAL_SETTINGS: Final = streams.Settings.of
 
 
-def _unmarked(self: Any, intent: Any) -> Any:
-    item = _REAL_ITEM(self, intent)
+def _unmarked(self: Any, intent: Any, shard: int) -> Any:
+    item = _REAL_ITEM(self, intent, shard)
     if isinstance(intent, Once):
         item["Put"].pop("ConditionExpression")
         item["Put"].pop("ExpressionAttributeNames")
     return item
 
 
-_REAL_ITEM: Final = views.Views._transact_item
+_REAL_ITEM: Final = ViewWrites.of_transaction
 
 
 def _redeem_twice(self: Any, ticket: str, now: Any) -> Any:
@@ -297,7 +298,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "answer only to what is stored": _replaced(event_store.EventStore, "append", _answers_anyway),
     "hash chain": _replaced(request_log, "record", _unchained),
-    "version guard of the views": _replaced(views.Views, "_update", _unguarded),
+    "version guard of the views": _replaced(ViewWrites, "update", _unguarded),
     "version guard of the views, many at a time": _spoiled(views.Views, batch_execute_statement=_unconditional),
     "transaction of rows and counts": _replaced(views.Views, "commit", _one_by_one),
     "gap repair of the views": _replaced(view_projector.ViewProjector, "_missing", _as_delivered),
@@ -310,13 +311,13 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "stop at the first failure": _replaced(PresenceProjector, "project", _goes_on),
     "quarantine": _replaced(Quarantine, "keep", lambda *_: None),
     "idempotent audit": lambda: patch.dict(catalog.ENTRIES, {"audit": _entry_each_time}),
-    "metric markers": _replaced(views.Views, "_transact_item", _unmarked),
+    "metric markers": _replaced(ViewWrites, "of_transaction", _unmarked),
     "filter of removals": _replaced(streams.Settings, "of", _unfiltered),
     "clean-up after a connection": _replaced(presence, "clean_up", lambda _: []),
     "fencing by attempt": _replaced(request, "_running", _unfenced),
     "slots of tenants": _replaced(TenantSlots, "change", lambda *_: None),
     "slots are given back": _replaced(TenantSlots, "change", _kept_for_ever),
-    "reads of what has expired": _replaced(request_queue.RequestQueue, "_is_over", lambda *_: False),
+    "reads of what has expired": _replaced(Head, "is_over", lambda *_: False),
     "due time of an attempt": _replaced(request, "_start", _early),
     "lease renewal": _replaced(Attempt, "_renew", lambda _: None),
     "idempotency key": _replaced(request_queue, "keyed_request_id", lambda *_: str(uuid.uuid4())),

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
 
-from tests.simulation.database import Key, Table
 from tests.simulation.expressions import Item
 from tests.simulation.faults import Faults
+from tests.simulation.tables import Key, Table
 from tests.simulation.time_machine import Machine, Outcome
 
 _HASHES: Final = 2**32

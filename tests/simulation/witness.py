@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from domain import exact_json
 from domain.errors import AlreadyFinal, AttemptOver, StreamerError, Unavailable
-from tests.simulation.database import Key
 from tests.simulation.expressions import Item
 from tests.simulation.streams import Entry
+from tests.simulation.tables import Key
 from tests.simulation.time_machine import Crash, Machine, Process
 
 _MOST: Final = 20  # violations that are told

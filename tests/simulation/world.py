@@ -30,7 +30,7 @@ from local.template import environment, resources
 from tests.kit.tables import environment_of
 from tests.simulation import work
 from tests.simulation.buckets import Buckets
-from tests.simulation.database import Database, Key, Table
+from tests.simulation.database import Database
 from tests.simulation.dynamodb import DynamoDB
 from tests.simulation.expressions import Item
 from tests.simulation.faults import Faults
@@ -38,6 +38,7 @@ from tests.simulation.gateway import Gateway, Socket
 from tests.simulation.lines import broadcast
 from tests.simulation.queues import Queue
 from tests.simulation.streams import Entry, Reader, Settings, Stream
+from tests.simulation.tables import Key, Table
 from tests.simulation.time_machine import (
     Crash,
     Loop,
@@ -269,7 +270,7 @@ class World:
         while True:
             await asyncio.sleep(self.faults.between(30, 90))
             for table in self.database.tables.values():
-                for key in self.database.expired(table, at(self.machine.now).timestamp()):
+                for key in table.expired(at(self.machine.now).timestamp()):
                     if self.rng.random() < 0.5:
                         self.faults.fired["row_expired"] += 1
                         self.database.expire(table, key)

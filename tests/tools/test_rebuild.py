@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from adapters.items import from_item
-from adapters.views import sharded
+from adapters.view_writes import sharded
 from projections import catalog, metrics
 from tests.kit.calls import Crash, crash_before, nth, watched
 from tests.kit.people import connect
