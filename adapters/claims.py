@@ -17,14 +17,14 @@ from adapters.event_store import EventStore
 from adapters.queue_index import QueueIndex, Rotation
 from adapters.request_log import RequestLog
 from domain.commands import Start
-from domain.errors import Rejected, TenantFull, Undecodable
+from domain.errors import Rejected, TenantFull, Unavailable, Undecodable
 from domain.events import RequestSubmitted
 from domain.recorded import Head, RecordedEvent
 from domain.state import Status
 from projections.intents import Wake
 from projections.turns import RUNNABLE, Turn
 
-_CANDIDATES: Final = 50  # tried at most: those at the front may all have been taken since the index was written
+_CANDIDATES: Final = 50  # tried in turn at most: those at the front may have been taken since the index was written
 
 
 class Claim(Struct, frozen=True):
@@ -47,7 +47,7 @@ class Claims:
     def start_next(self, hint: Wake | None, worker_id: str, lease: timedelta, rotation: Rotation) -> Claim | None:
         """Start the first request that can be, of the one the token tells of and those in the index."""
         full: set[str] = set()
-        for wake in islice(self._candidates(hint, rotation, full), _CANDIDATES):
+        for wake in self._candidates(hint, rotation, full):
             try:
                 claim = self._start(wake.request_id, worker_id, lease)
             except TenantFull:
@@ -64,9 +64,14 @@ class Claims:
         # The rank depends on who was served last: a claim changes that, and then no candidate is asked for any more.
         ranked = self._index.ready(rotation, full)
         others = (wake for wake in ranked if hint is None or wake.request_id != hint.request_id)
-        for wake in merge(others, [hint] if hint else [], key=rotation.rank):
-            if wake.turn.tenant_id not in full:
-                yield wake
+        turns = merge(others, [hint] if hint else [], key=rotation.rank)
+        waits = hint is not None
+        for wake in islice((wake for wake in turns if wake.turn.tenant_id not in full), _CANDIDATES):
+            waits = waits and wake is not hint
+            yield wake
+        # Those before it were all taken. It starts out of turn, for with its token spent nothing would lead to it.
+        if hint and waits and hint.turn.tenant_id not in full:
+            yield hint
 
     def _start(self, request_id: str, worker_id: str, lease: timedelta) -> Claim | None:
         """Begin an attempt; None when another worker was first or the index is behind: then the next candidate."""
@@ -90,7 +95,10 @@ class Claims:
         """The token of a request whose turn it was not, if nothing but a token leads to it and it still waits."""
         if hint.turn.is_ready and rotation.shows(hint.request_id):
             return None  # there are as many tokens as ready requests: another one will lead to it
-        newest = self._newest(hint.request_id)
+        try:
+            newest = self._newest(hint.request_id)
+        except Unavailable:
+            return hint  # an attempt has begun, which must be run; one token too many is harmless
         turn = Turn.of(newest.snapshot(), hint.turn.tenant_id) if newest else None
         return Wake(hint.request_id, turn) if turn else None
 

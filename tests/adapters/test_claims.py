@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from adapters import claims
 from adapters.claims import Claim
 from adapters.request_queue import RequestQueue
 from domain.errors import KeyReused, Unavailable
 from projections.intents import Wake
 from tests.adapters.conftest import Asking
-from tests.adapters.wrapped import Wrapped
+from tests.adapters.wrapped import Wrapped, client_error
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, moto_fixture
 from tests.kit.tokens import token
@@ -23,6 +24,17 @@ def claim(queue: RequestQueue, hint: Wake | None = None, worker_id: str = "w") -
     claimed = queue.claim(hint, worker_id, LEASE)
     assert claimed is not None
     return claimed
+
+
+def spoil(aws: Aws, hint: Wake) -> None:
+    """Damage the log of a request."""
+    aws.dynamodb.update_item(
+        TableName=aws.tables["Events"],
+        Key={"request_id": {"S": hint.request_id}, "version": {"N": "1"}},
+        UpdateExpression="SET #state = :state",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": "not JSON"}},
+    )
 
 
 def test_a_named_request_that_is_not_due_does_not_stand_in_the_way(asking: Asking, queue: RequestQueue) -> None:
@@ -69,13 +81,7 @@ def test_a_request_that_no_code_can_read_holds_up_no_other(asking: Asking, queue
     healthy = token(asking.ask(priority=0))
     asking.project()
     for hint in broken:
-        aws.dynamodb.update_item(
-            TableName=aws.tables["Events"],
-            Key={"request_id": {"S": hint.request_id}, "version": {"N": "1"}},
-            UpdateExpression="SET #state = :state",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={":state": {"S": "not JSON"}},
-        )
+        spoil(aws, hint)
     assert claim(queue, healthy).head.request_id == healthy.request_id
     assert queue.claim(broken[0], "w2", LEASE) is None
 
@@ -94,6 +100,40 @@ def test_each_waiting_request_keeps_a_token_however_the_tokens_come(asking: Aski
         if turn % 3 == 0:
             asking.project()
     assert sorted(started) == sorted(hint.request_id for hint in asked)
+
+
+def test_no_token_is_spent_for_nothing_however_far_the_index_is_behind(
+    asking: Asking, queue: RequestQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_CANDIDATES", 5)
+    asked = [token(asking.ask()) for _ in range(12)]
+    asking.project()  # from here on the index shows all of them as ready, also those that run
+    started = [claim(queue, hint, f"w{turn}").head.request_id for turn, hint in enumerate(asked)]
+    assert sorted(started) == sorted(hint.request_id for hint in asked)
+    assert queue.claim(asked[0], "late", LEASE) is None
+
+
+def test_requests_that_no_code_can_read_hold_up_no_other_tenant_however_many_they_are(
+    asking: Asking, queue: RequestQueue, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_CANDIDATES", 5)
+    for hint in [token(asking.ask(priority=9)) for _ in range(6)]:
+        spoil(aws, hint)
+    for tenant_id in ("before", "behind"):  # wherever the first tenant's place is in the circle
+        other = token(asking.ask(tenant_id=tenant_id))
+        asking.project()
+        assert claim(queue, other).head.request_id == other.request_id
+
+
+def test_what_was_started_is_run_also_when_nobody_can_look_after_the_token_that_was_passed_over(
+    asking: Asking, queue: RequestQueue, dynamodb: Wrapped
+) -> None:
+    later = token(asking.ask(priority=0, delay=timedelta(seconds=10)))
+    first = token(asking.ask(priority=9))
+    asking.project()
+    dynamodb.first("put_item", lambda: dynamodb.fail("query", client_error("ProvisionedThroughputExceededException")))
+    claimed = claim(queue, later)
+    assert (claimed.head.request_id, claimed.put_back) == (first.request_id, later)
 
 
 def test_an_expired_request_is_not_there_and_its_key_is_not_used_again(
