@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
@@ -66,20 +66,28 @@ class TenantViews:
 
     @checked
     def audit_page(
-        self, day: date, limit: int, cursor: str | None, user_id: str | None = None
+        self, day: date, limit: int, budget: int, cursor: str | None, user_id: str | None = None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """At most limit entries of a UTC day after the cursor, and the cursor that leads on if there are more."""
-        rows = list(islice(self._entries(day, cursor or "", user_id), limit + 1))
-        return [_shown(row) for row in rows[:limit]], rows[limit - 1]["entry"] if len(rows) > limit else None
+        """Entries of a UTC day after the cursor, and the cursor that leads on if there are more.
+
+        Units: at most limit of them, and at least one; budget in bytes of JSON.
+        """
+        items: list[dict[str, Any]] = []
+        size, last = 0, None
+        for row in self._entries(day, cursor or "", user_id):
+            item = _shown(row)
+            size += len(exact_json.encode(item).encode())
+            if items and (len(items) == limit or size > budget):
+                return items, last
+            items.append(item)
+            last = row["entry"]
+        return items, None
 
     @checked
     def changed(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-        """The entries from an instant on, in the order they happened, of requests only: each names its request."""
+        """The entries from an instant on, in the order they happened; those of requests name their request."""
         for days in range((until.date() - since.date()).days + 1):
-            for row in self._entries(since.date() + timedelta(days), to_text(since) if days == 0 else ""):
-                entry = _shown(row)
-                if "request_id" in entry:
-                    yield entry
+            yield from map(_shown, self._entries(since.date() + timedelta(days), to_text(since) if days == 0 else ""))
 
     def _entries(self, day: date, after: str, user_id: str | None = None) -> Iterator[dict[str, Any]]:
         first, last = f"{after}\x01", "\x7f"

@@ -17,8 +17,9 @@ from projections import audit, gauges, histogram, metrics
 
 EVENTS_BUDGET: Final = 96 * 1024  # bytes of events in one reply; the client asks on from the last one
 MOST_ROWS: Final = 100  # of counts, up to 900 bytes each
-LIST_BUDGET: Final = 96 * 1024  # bytes of requests in one reply
+LIST_BUDGET: Final = 96 * 1024  # bytes of requests, or of entries of the audit trail, in one reply
 LONGEST_PERIOD: Final = timedelta(days=31)
+_MINUTE: Final = timedelta(minutes=1)
 
 
 def request_for(identity: Identity, request_id: str, scope: str = TENANT_READ) -> Head:
@@ -121,10 +122,11 @@ def metrics_between(frame: protocol.Metrics, identity: Identity) -> protocol.Met
 
 def _later(views: TenantViews, frame: protocol.Metrics) -> Iterable[dict[str, Any]]:
     """The counts of the minutes after those that are asked for, up to the one that is running."""
-    minute = timedelta(minutes=1)
-    start = from_text(f"{to_text(frame.to - timedelta(milliseconds=1))[:16]}Z") + minute
-    end = bootstrap.CLOCK.now() + minute
-    return views.metrics(start, end, frame.action) if start < end else ()
+    now = bootstrap.CLOCK.now()
+    if frame.to > now + _MINUTE:
+        return ()
+    start = from_text(f"{to_text(frame.to - timedelta(milliseconds=1))[:16]}Z") + _MINUTE
+    return views.metrics(start, now + _MINUTE, frame.action)
 
 
 def _by_step(rows: list[dict[str, Any]], resolution: str | None) -> list[dict[str, Any]]:
@@ -144,7 +146,7 @@ def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage
     if frame.day is None:
         raise InvalidFrame("either day or request_id")
     views = bootstrap.tenant_views(identity.tenant_id)
-    items, cursor = views.audit_page(frame.day, frame.limit, frame.cursor, frame.user_id)
+    items, cursor = views.audit_page(frame.day, frame.limit, LIST_BUDGET, frame.cursor, frame.user_id)
     return protocol.AuditPage(id=frame.id, items=items, cursor=cursor)
 
 
@@ -179,7 +181,7 @@ def within_budget(events: Iterable[RecordedEvent]) -> tuple[list[RecordedEvent],
     taken: list[RecordedEvent] = []
     size = 0
     for event in events:
-        size += len(event.data) + len(event.state)
+        size += len(event.data.encode()) + len(event.state.encode())
         if taken and size > EVENTS_BUDGET:
             return taken, False
         taken.append(event)

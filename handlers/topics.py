@@ -48,7 +48,7 @@ def _changed(
         if (len(found) >= MOST or read >= _READ) and entry["at"] > last:
             return _answer(frame, topic, found, from_text(entry["at"]), more=True)
         last = entry["at"]
-        if user_id in (None, entry["user_id"]):
+        if "request_id" in entry and user_id in (None, entry["user_id"]):
             name = entry["request_id"]
             found[name] = {"request_id": name, "user_id": entry["user_id"], "version": entry["version"]}
     return _answer(frame, topic, found, max(since, now - LAG))

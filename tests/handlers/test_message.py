@@ -241,6 +241,11 @@ def test_metrics_are_the_tenants_exact_counts(connect: Connect, project: Project
     assert reader.say("metrics", **years)["code"] == "VALIDATION_ERROR"
 
 
+def test_metrics_of_what_is_far_ahead_are_empty(connect: Connect) -> None:
+    end = {"from": "9999-12-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}
+    assert connect("eve", "tenant:read").say("metrics", **end)["rows"] == []
+
+
 def test_the_gauges_of_a_row_are_those_at_its_end(connect: Connect, project: Project, clock: FakeClock) -> None:
     start = to_text(clock.now() - timedelta(minutes=1))
     first = connect().submit()
@@ -339,6 +344,38 @@ def test_the_audit_of_a_request_has_all_its_events_and_of_a_day_the_tenants(
     assert {"RequestSubmitted", "RequestCancelled"} <= {item["type"] for item in answer["items"]}
     page = reader.say("audit", day=day, limit=1)
     assert page["items"] + reader.say("audit", day=day, cursor=page["cursor"])["items"] == answer["items"]
+
+
+def test_the_audit_of_a_day_that_does_not_fit_a_frame_comes_in_more_pages(
+    connect: Connect, project: Project, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        connect().submit()
+    project()
+    reader, day = connect("eve", "tenant:read"), clock.now().date().isoformat()
+    whole = reader.say("audit", day=day)["items"]
+    monkeypatch.setattr(readings, "LIST_BUDGET", 1)
+    found: list[Any] = []
+    page: dict[str, Any] = {}
+    while not found or "cursor" in page:
+        page = reader.say("audit", day=day, **({"cursor": page["cursor"]} if page else {}))
+        assert len(page["items"]) == 1
+        found += page["items"]
+    assert found == whole
+
+
+@pytest.mark.parametrize("text", ["r" * 15_000, "\u5831" * 5_000])
+def test_events_come_in_pages_that_fit_a_frame_whatever_their_letters_are(connect: Connect, text: str) -> None:
+    ann = connect()
+    request_id = ann.submit()
+    started(request_id)
+    head = bootstrap.queue().get(request_id)
+    for index in range(20):
+        head = bootstrap.queue().append_output(head, 1, index, text)
+    seen = ann.say("subscribe", request_id=request_id)["events"]
+    while seen[-1]["version"] < head.version:
+        seen += ann.say("history", request_id=request_id, after=seen[-1]["version"])["events"]
+    assert [event["version"] for event in seen] == [*range(1, 23)]
 
 
 def test_a_ping_is_answered_with_the_time_and_noted_as_activity(connect: Connect, clock: FakeClock) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from domain.instant import to_text
 from handlers import bootstrap, topics
+from projections import presence
+from projections.presence import Change
 from tests.handlers.conftest import Connect
 from tests.kit.clock import FakeClock
 
@@ -112,6 +114,24 @@ def test_what_changed_over_days_comes_in_parts_that_lose_nothing(
         since, more = answer["at"], answer.get("more")
         parts += 1
     assert (set(found), len(found), parts) == (submitted, 8, 2)
+
+
+def test_an_answer_reads_so_many_entries_and_no_more_whatever_they_are_about(
+    connect: Connect, project: Project, clock: FakeClock, mine: str, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "_READ", 4)
+    ann = connect()
+    since = to_text(clock.now())
+    for _ in range(3):
+        ann.submit()
+        came = Change(presence.OPENED, to_text(clock.now()), to_text(clock.now()), tenant, "bob", f"{tenant}-bob")
+        bootstrap.views().commit(presence.project(came))  # an entry of the same tenant, about no request
+        clock.advance(1)
+    project()
+    answer = ann.say("subscribe", topic=mine, since=since)
+    assert (len(shown(answer)), answer["more"]) == (2, True)
+    rest = ann.say("subscribe", topic=mine, since=answer["at"])
+    assert (len(shown(rest)), "more" in rest) == (1, False)
 
 
 def test_an_instant_that_the_log_does_not_go_back_to_is_refused_in_words(
