@@ -1,6 +1,6 @@
 """The connection store: the Connections table, one row for each open socket."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # A socket exists only once $connect has returned: a post that races it is told Gone, though nothing is.
 YOUNG: Final = timedelta(seconds=10)
+
+
+Map = Callable[[Callable[[str], bool], Iterable[str]], Iterator[bool]]
 
 
 class Stale(Struct):
@@ -132,25 +135,31 @@ class ConnectionStore:
         return self._query("TenantIndex", "tenant_id", tenant_id, now)
 
     @checked
-    def delete_stale(self, now: datetime, close: Callable[[str], None]) -> Stale:
+    def delete_stale(self, now: datetime, close: Callable[[str], None], run: Map = map) -> Stale:
         """Remove the connections that must have ended, or whose client was silent for a day. Reads the whole table.
 
         Each goes once `close` has closed its socket, for nothing would find the socket without the row: one that
-        cannot be closed now (Unavailable) keeps its row. Whatever else a row holds, it goes.
+        cannot be closed now (Unavailable) keeps its row. Whatever else a row holds, it goes. `run` may be a pool's.
         """
         stale = Stale()
-        for connection_id in self._stale(now, stale):
+
+        def end(connection_id: str) -> bool:
             try:
                 close(connection_id)
             except Unavailable:
-                stale.left += 1
-            else:
-                self.delete(connection_id)
-                stale.deleted += 1
-                stale.there -= 1
+                return False
+            self.delete(connection_id)
+            return True
+
+        for there, found in self._stale(now):
+            ended = list(run(end, found))
+            stale.deleted += sum(ended)
+            stale.left += len(ended) - sum(ended)
+            stale.there += there - sum(ended)
         return stale
 
-    def _stale(self, now: datetime, stale: Stale) -> Iterator[str]:
+    def _stale(self, now: datetime) -> Iterator[tuple[int, list[str]]]:
+        """Page by page how many connections there are, and which of them are stale."""
         with translated("find stale connections", table=self._table):
             for page in self._client.get_paginator("scan").paginate(
                 TableName=self._table,
@@ -158,8 +167,7 @@ class ConnectionStore:
                 ProjectionExpression="connection_id",
                 ExpressionAttributeValues={":now": {"S": to_text(now)}, ":epoch": {"N": str(passed_seconds(now))}},
             ):
-                stale.there += page["ScannedCount"]
-                yield from (row["connection_id"]["S"] for row in page["Items"])
+                yield page["ScannedCount"], [row["connection_id"]["S"] for row in page["Items"]]
 
     def _query(self, index: str, attribute: str, value: str, now: datetime) -> Iterator[Connection]:
         with translated("list connections", table=self._table, index=index):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _START: Final = "!"  # before every place
+_PAGE: Final = 200
 
 
 class Listed(Struct, frozen=True):
@@ -54,14 +55,15 @@ class StatusIndex:
         found = list(islice(entries, limit + 1))
         return found[:limit], _told_place(found[limit - 1]) if len(found) > limit else None
 
-    def between(self, status: Status, low: str, high: str, limit: int) -> Iterator[Listed]:
-        """Requests whose time is from one instant to another, both included, at most limit of each shard."""
+    def between(self, status: Status, low: str, high: str) -> Iterator[Listed]:
+        """Requests whose time is from one instant to another, both included."""
         for shard in range(self._shards):
-            yield from islice(self._read(status, shard, low, high, limit), limit)
+            yield from self._read(status, shard, low, high, _PAGE)
 
     def until(self, status: Status, high: str, limit: int) -> Iterator[Listed]:
         """Requests whose time came up to an instant, the oldest first, at most limit of each shard."""
-        return self.between(status, _START, high, limit)
+        for shard in range(self._shards):
+            yield from islice(self._read(status, shard, _START, high, limit), limit)
 
     def count(self, status: Status, pages: int) -> int:
         """How many requests are in a status; of more than so many pages, one a shard at least, what those have."""

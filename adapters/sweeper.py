@@ -3,10 +3,11 @@
 It only appends to the log, sends tokens and closes sockets; projections and workers do the rest as always.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import chain, islice
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -15,20 +16,26 @@ from adapters.connection_store import ConnectionStore
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
 from adapters.status_index import Listed
+from adapters.threads import THREADS, Threads
 from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
 from domain.commands import RetryPolicy
-from domain.errors import Gone, Rejected, Undecodable
+from domain.errors import Gone, Rejected, Unavailable, Undecodable
 from domain.instant import from_epoch, to_text
 from domain.request import EXPIRY_MARGIN
 from domain.state import Status
 from projections.intents import Wake
 from projections.turns import RUNNABLE
 
+T = TypeVar("T")
+
 TURN: Final = timedelta(minutes=1)
 # A request that is overdue by so long gets another token: each turn comes upon it once at each of these ages.
 AGES: Final = tuple(TURN * 2**n for n in range(14))  # up to 5.7 days
-_MOST: Final = 200  # of one kind and shard in one turn; the rest is found in the next
+PART_S: Final = 8.0  # of a turn, that each of its parts may take: whatever one has to do, the others are done as well
+_MOST: Final = 200  # leases, and ends of what waits, of a shard in a turn; the rest is found in the next
+_AT_ONCE: Final = 100  # tokens
+_THREADS: Final = 16  # that close sockets
 
 
 class Swept(Struct):
@@ -46,6 +53,7 @@ class Swept(Struct):
     connections_closed: int = 0
     connections_left: int = 0
     unreadable: int = 0
+    parts_cut_short: int = 0
 
 
 class Sweeper:
@@ -60,6 +68,7 @@ class Sweeper:
         sockets: Sockets,
         policy_of: Callable[[str], RetryPolicy],
         clock: Clock,
+        threads: Threads = THREADS,
     ) -> None:
         self._queue = queue
         self._view = view
@@ -68,6 +77,7 @@ class Sweeper:
         self._sockets = sockets
         self._policy_of = policy_of
         self._clock = clock
+        self._pool = threads.pool(_THREADS, "sweeper")
 
     def sweep(self) -> Swept:
         """One turn."""
@@ -79,7 +89,8 @@ class Sweeper:
         return swept
 
     def _expire_leases(self, swept: Swept) -> None:
-        for entry in self._view.statuses.until(Status.PROCESSING, to_text(self._clock.now()), _MOST):
+        entries = self._view.statuses.until(Status.PROCESSING, to_text(self._clock.now()), _MOST)
+        for entry in self._in_time(entries, swept):
             with _set_aside(swept):
                 if not self._ended_when_over(entry, swept):
                     self._expire_lease(entry, swept)
@@ -91,27 +102,42 @@ class Sweeper:
 
     def _expire_queued(self, swept: Swept) -> None:
         """End what waits at the end of its time or of its retention: that is among the oldest."""
-        for status in RUNNABLE:
-            for entry in self._view.statuses.until(status, to_text(self._clock.now()), _MOST):
-                with _set_aside(swept):
-                    if not self._ended_when_over(entry, swept):
-                        swept.oldest_queued_s = max(swept.oldest_queued_s, self._waited_s(entry))
+        now = to_text(self._clock.now())
+        entries = chain.from_iterable(self._view.statuses.until(status, now, _MOST) for status in RUNNABLE)
+        for entry in self._in_time(entries, swept):
+            with _set_aside(swept):
+                if not self._ended_when_over(entry, swept):
+                    swept.oldest_queued_s = max(swept.oldest_queued_s, self._waited_s(entry))
 
     def _wake_forgotten(self, swept: Swept) -> None:
         """Send tokens for what is due soon, which was too early before, and for what is overdue: theirs may be lost."""
         now = self._clock.now()
         # Half a turn more than there should be between two turns: the schedule is not exact.
-        soon = [wake for wake in self._due(now - TURN / 2, now + TURN) if not wake.turn.is_ready]
-        overdue = [wake for age in AGES for wake in self._due(now - age - TURN, now - age)]
-        for tenant_id in {wake.turn.tenant_id for wake in overdue}:
-            with _set_aside(swept):
-                swept.slots_freed += self._queue.free_stale_slots(tenant_id)
-        swept.tokens_sent += self._tokens.send({wake.request_id: wake for wake in soon + overdue}.values(), now)
+        soon = (wake for wake in self._due(now - TURN / 2, now + TURN) if not wake.turn.is_ready)
+        overdue = (wake for age in AGES for wake in self._due(now - age - TURN, now - age))
+        wakes = self._in_time(chain(soon, overdue), swept)
+        looked_at: set[str] = set()
+        while some := list(islice(wakes, _AT_ONCE)):
+            late = {wake.turn.tenant_id for wake in some if wake.turn.due_at <= now - TURN} - looked_at
+            for tenant_id in late:
+                with _set_aside(swept):
+                    swept.slots_freed += self._queue.free_stale_slots(tenant_id)
+            looked_at |= late
+            swept.tokens_sent += self._tokens.send({wake.request_id: wake for wake in some}.values(), now)
+
+    def _in_time(self, entries: Iterable[T], swept: Swept) -> Iterator[T]:
+        """The entries, as many as there is time for."""
+        until = self._clock.monotonic() + PART_S
+        for entry in entries:
+            if self._clock.monotonic() > until:
+                swept.parts_cut_short += 1
+                return
+            yield entry
 
     def _due(self, low: datetime, high: datetime) -> Iterator[Wake]:
         """The requests that wait for a worker and were, or are, due between two instants."""
         for status in RUNNABLE:
-            for entry in self._view.statuses.between(status, to_text(low), to_text(high), _MOST):
+            for entry in self._view.statuses.between(status, to_text(low), to_text(high)):
                 if entry.turn and not self._is_over(entry):
                     yield Wake(entry.request_id, entry.turn)
 
@@ -130,13 +156,17 @@ class Sweeper:
         return is_timed_out or now >= from_epoch(entry.expires_at) - EXPIRY_MARGIN
 
     def _close_stale(self, swept: Swept) -> None:
-        stale = self._connections.delete_stale(self._clock.now(), self._close)
+        until = self._clock.monotonic() + PART_S
+
+        def close(connection_id: str) -> None:
+            if self._clock.monotonic() > until:
+                raise Unavailable("this turn has no more time", connection_id=connection_id)
+            with suppress(Gone):  # closed before; its row is still to go
+                self._sockets.close(connection_id)
+
+        stale = self._connections.delete_stale(self._clock.now(), close, self._pool.map)
         swept.connections_closed, swept.connections_left = stale.deleted, stale.left
         swept.connections = stale.there
-
-    def _close(self, connection_id: str) -> None:
-        with suppress(Gone):  # closed before; its row is still to go
-            self._sockets.close(connection_id)
 
 
 @contextmanager

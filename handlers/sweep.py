@@ -42,4 +42,5 @@ def _sweeper() -> Sweeper:
         bootstrap.sockets(),
         lambda action: bootstrap.registry().retry_policy(action),  # loads the actions when a lease is over
         bootstrap.CLOCK,
+        bootstrap.THREADS,
     )

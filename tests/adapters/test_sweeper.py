@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from actions.catalog import catalog
+from adapters import sweeper as module
 from adapters.connection_store import ConnectionStore
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
@@ -47,6 +48,12 @@ class Closing:
         if connection_id in self.stuck:
             raise Unavailable
         self.closed.append(connection_id)
+
+
+class OneByOne:
+    """A pool without threads."""
+
+    map = staticmethod(map)
 
 
 @pytest.fixture
@@ -213,6 +220,43 @@ def test_many_lost_tokens_are_sent_in_batches_that_sqs_takes(
     clock.advance(by=2 * MINUTE)
     assert sweeper.sweep().tokens_sent == 23
     assert [len(call["Entries"]) for _, call in sqs.calls] == [10, 10, 3]
+
+
+def test_however_many_tokens_are_lost_all_are_sent_in_one_turn(
+    sweeper: Sweeper, asking: Asking, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST", 2)
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    heads = [asking.ask() for _ in range(8)]
+    asking.project()
+    clock.advance(by=MINUTE + timedelta(seconds=30))
+    assert sweeper.sweep().tokens_sent == len(heads)
+
+
+def test_a_part_of_a_turn_that_takes_too_long_is_cut_short_and_the_others_are_done(
+    sweeper: Sweeper, asking: Asking, connections: ConnectionStore, clock: FakeClock, sqs: Wrapped
+) -> None:
+    for _ in range(module._AT_ONCE + 1):
+        asking.ask()
+    asking.project()
+    connected(connections, "over", clock.now(), ends_at=clock.now())
+    clock.advance(by=MINUTE + timedelta(seconds=30))
+    sqs.first("send_message_batch", lambda: clock.advance(module.PART_S + 1))
+    swept = sweeper.sweep()
+    assert (swept.tokens_sent, swept.parts_cut_short, swept.connections_closed) == (module._AT_ONCE, 1, 1)
+
+
+def test_sockets_that_take_too_long_to_close_are_left_for_another_turn(
+    sweeper: Sweeper, connections: ConnectionStore, sockets: Closing, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr(sweeper, "_pool", OneByOne())
+    monkeypatch.setattr(sockets, "close", lambda _: clock.advance(module.PART_S * 0.6))
+    for name in ("a", "b", "c"):
+        connected(connections, name, now, ends_at=now)
+    swept = sweeper.sweep()
+    assert (swept.connections_closed, swept.connections_left, swept.connections) == (2, 1, 1)
+    assert sweeper.sweep().connections_closed == 1
 
 
 @pytest.mark.parametrize("state", ["ready", "waiting", "running"])

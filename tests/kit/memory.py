@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from adapters.connection_store import YOUNG, ConnectionStore, Stale
+from adapters.connection_store import YOUNG, ConnectionStore, Map, Stale
 from adapters.event_store import EventStore, conflict, require_event
 from adapters.objects import Objects
 from adapters.subscription_store import SubscriptionStore
@@ -136,18 +136,20 @@ class MemoryConnectionStore(ConnectionStore):
         return (one for one in live if one.tenant_id == tenant_id)
 
     @checked
-    def delete_stale(self, now: datetime, close: Callable[[str], None]) -> Stale:
+    def delete_stale(self, now: datetime, close: Callable[[str], None], run: Map = map) -> Stale:
         """Remove the connections whose token has ended or whose client was silent for a day, once they are closed."""
-        stale = Stale()
-        for connection_id, one in list(self._rows.items()):
-            if one.ends_at <= now or one.expires_at <= now:
-                try:
-                    close(connection_id)
-                except Unavailable:
-                    stale.left += 1
-                else:
-                    self.delete(connection_id)
-                    stale.deleted += 1
+
+        def end(connection_id: str) -> bool:
+            try:
+                close(connection_id)
+            except Unavailable:
+                return False
+            self.delete(connection_id)
+            return True
+
+        over = [name for name, one in self._rows.items() if one.ends_at <= now or one.expires_at <= now]
+        stale = Stale(deleted=sum(run(end, over)))
+        stale.left = len(over) - stale.deleted
         stale.there = len(self._rows)
         return stale
 
