@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from adapters.clock import Clock
 from adapters.event_store import EventStore
-from adapters.queue_index import QueueIndex, Rotation
+from adapters.queue_index import Rotation
 from adapters.request_log import RequestLog
+from adapters.request_view import RequestView
 from domain.commands import Start
 from domain.errors import Rejected, TenantFull, Unavailable, Undecodable
 from domain.events import RequestSubmitted
@@ -38,10 +39,10 @@ class Claim(Struct, frozen=True):
 class Claims:
     """Starting attempts in the order of turns."""
 
-    def __init__(self, events: EventStore, log: RequestLog, index: QueueIndex, clock: Clock) -> None:
+    def __init__(self, events: EventStore, log: RequestLog, view: RequestView, clock: Clock) -> None:
         self._events = events
         self._log = log
-        self._index = index
+        self._view = view
         self._clock = clock
 
     def start_next(self, hint: Wake | None, worker_id: str, lease: timedelta, rotation: Rotation) -> Claim | None:
@@ -62,7 +63,7 @@ class Claims:
     def _candidates(self, hint: Wake | None, rotation: Rotation, full: set[str]) -> Iterator[Wake]:
         """The requests to try as their turns come, read as far as it takes to find one that starts."""
         # The rank depends on who was served last: a claim changes that, and then no candidate is asked for any more.
-        ranked = self._index.ready(rotation, full)
+        ranked = self._view.queue.ready(rotation, full)
         others = (wake for wake in ranked if hint is None or wake.request_id != hint.request_id)
         turns = merge(others, [hint] if hint else [], key=rotation.rank)
         waits = hint is not None

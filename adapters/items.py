@@ -1,6 +1,6 @@
 """DynamoDB's attribute values for the four kinds of value that our tables hold: text, integer, bytes, flag."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -12,6 +12,7 @@ Item = Mapping[str, Mapping[str, Any]]
 Value = str | int | bytes | bool | None
 TOO_MANY_DIGITS: Final = 10**38
 T = TypeVar("T")
+PassedOver = Callable[[Undecodable], object]  # hears of each row that no code can read
 
 
 def to_item(attributes: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
@@ -53,6 +54,15 @@ def _from_value(name: str, value: Mapping[str, Any]) -> Value:
         if kind == "N" and isinstance(data, str) and data.removeprefix("-").isdecimal():
             return int(data)
     raise Undecodable("unknown attribute type", field=name)
+
+
+def readable(read: Callable[[Item], T], items: Iterable[Item], passed_over: PassedOver) -> Iterator[T]:
+    """What is read from each item; one that no code can read holds up no other."""
+    for item in items:
+        try:
+            yield read(item)
+        except Undecodable as exc:
+            passed_over(exc)
 
 
 class Row:

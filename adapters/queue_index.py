@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from adapters.aws import translated
-from adapters.items import Row
+from adapters.items import Item, PassedOver, Row, readable
 from projections.intents import Wake
 from projections.turns import PAST, READY, WAITING, Turn, place, queue_shard
 
@@ -50,10 +50,11 @@ class Rotation(Struct):
 class QueueIndex:
     """The door to the QueueIndex."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, shards: int) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, shards: int, passed_over: PassedOver) -> None:
         self._client = client
         self._table = table
         self._shards = shards
+        self._passed_over = passed_over
 
     def ready(self, rotation: Rotation, full: Container[str]) -> Iterator[Wake]:
         """The requests that may run, as their turns come; tenants that are full by then are passed over."""
@@ -110,8 +111,8 @@ class QueueIndex:
         with translated("read queue", table=self._table, shard=shard):
             page = self._client.query(**query, Limit=limit)
         is_ready = shard.startswith(READY)
-        wakes = [_wake(Row(item, "request_id"), is_ready=is_ready) for item in page["Items"]]
-        return wakes, page.get("LastEvaluatedKey")
+        wakes = readable(lambda item: _wake(item, is_ready=is_ready), page["Items"], self._passed_over)
+        return list(wakes), page.get("LastEvaluatedKey")
 
     def _query(self, shard: str, low: str, high: str) -> Any:
         return {
@@ -122,5 +123,6 @@ class QueueIndex:
         }
 
 
-def _wake(row: Row, *, is_ready: bool) -> Wake:
+def _wake(item: Item, *, is_ready: bool) -> Wake:
+    row = Row(item, "request_id")
     return Wake(row.text("request_id"), row.read("turn", lambda: Turn.parsed(row.text("turn"), is_ready=is_ready)))

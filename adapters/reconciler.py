@@ -13,8 +13,9 @@ from adapters.clock import Clock
 from adapters.event_store import EventStore, from_row
 from adapters.view_projector import ViewProjector
 from adapters.views import Views
-from domain.errors import Undecodable
+from domain.errors import InvalidValue, Undecodable
 from domain.instant import from_text
+from domain.names import LONGEST_REQUEST_ID, require_id
 from domain.recorded import RecordedEvent
 
 ON_ITS_WAY: Final = timedelta(minutes=1)
@@ -45,8 +46,9 @@ class Reconciler:
         for row in rows:
             try:
                 event = from_row(row)
+                require_id("request_id", event.request_id, LONGEST_REQUEST_ID)
                 event.snapshot()
-            except Undecodable:
+            except (Undecodable, InvalidValue):
                 reconciled.unreadable += 1
                 continue
             is_newer = event.version > newest[event.request_id].version if event.request_id in newest else True
@@ -63,7 +65,7 @@ class Reconciler:
                 head = self._events.head(request_id)
                 if head.version and head.state.updated_at <= latest and head.state.expires_at > self._clock.now():
                     newest[request_id] = self._events.get(request_id, head.version)
-            except Undecodable:
+            except (Undecodable, InvalidValue):
                 reconciled.unreadable += 1
         self.bring_up(newest, reconciled)
 

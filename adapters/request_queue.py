@@ -88,7 +88,7 @@ class RequestQueue:
         self._objects = objects
         self._clock = clock
         self._retention = retention
-        self._claims = Claims(events, self._log, view.queue, clock)
+        self._claims = Claims(events, self._log, view, clock)
 
     def request_id(self, submission: Submission) -> str:
         """The id that a submission gets: a new one, or the one that its idempotency key always has."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from adapters.aws import translated
-from adapters.items import Row
+from adapters.items import PassedOver, Row
 from adapters.queue_index import QueueIndex
 from adapters.status_index import StatusIndex
 from domain import exact_json
@@ -48,13 +48,16 @@ class Page(Struct, frozen=True):
 
 
 class RequestView:
-    """The door to the Requests table for readers."""
+    """The door to the Requests table for readers.
 
-    def __init__(self, client: "DynamoDBClient", table: str, shards: int) -> None:
+    An entry of the queue or of a status that no code can read is passed over, and told: it must not hold up the others.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, shards: int, passed_over: PassedOver) -> None:
         self._client = client
         self._table = table
-        self.queue = QueueIndex(client, table, shards)
-        self.statuses = StatusIndex(client, table, shards)
+        self.queue = QueueIndex(client, table, shards, passed_over)
+        self.statuses = StatusIndex(client, table, shards, passed_over)
 
     @checked
     def by_user(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from adapters.aws import translated
-from adapters.items import Row
+from adapters.items import PassedOver, Row, readable
 from domain import exact_json
 from domain.errors import InvalidJson, InvalidValue
 from domain.instant import from_text
@@ -42,10 +42,11 @@ class Listed(Struct, frozen=True):
 class StatusIndex:
     """The door to the StatusIndex."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, shards: int) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, shards: int, passed_over: PassedOver) -> None:
         self._client = client
         self._table = table
         self._shards = shards
+        self._passed_over = passed_over
 
     def in_status(self, status: Status, limit: int, cursor: str | None) -> tuple[list[Listed], str | None]:
         """At most limit entries of a status after the cursor, and the cursor that leads on if there are more."""
@@ -96,7 +97,7 @@ class StatusIndex:
                 PaginationConfig={"PageSize": page_size},
             )
             for page in pages:
-                yield from map(_listed, page["Items"])
+                yield from readable(_listed, page["Items"], self._passed_over)
 
 
 def _listed(item: Any) -> Listed:

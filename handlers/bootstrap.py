@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from adapters.views import Views
     from adapters.websocket import Sockets
     from adapters.work_tokens import WorkTokens
+    from domain.errors import Undecodable
 
 CLOCK = Clock()
 THREADS = Threads()
@@ -114,7 +115,12 @@ def request_view() -> "RequestView":
     """The requests view, to read."""
     from adapters.request_view import RequestView
 
-    return RequestView(_dynamodb(), settings().requests_table, settings().queue_shards)
+    return RequestView(_dynamodb(), settings().requests_table, settings().queue_shards, _passed_over)
+
+
+def _passed_over(unreadable: "Undecodable") -> None:
+    logger().warning("row passed over", extra={"error": str(unreadable)})
+    count("Unreadable", 1)
 
 
 def tenant_views(tenant_id: str) -> "TenantViews":

@@ -20,6 +20,7 @@ from domain.recorded import Head
 from handlers import bootstrap, project_views
 from tests.adapters.wrapped import Wrapped
 from tests.kit.clock import START, FakeClock
+from tests.kit.raising import raising
 from tests.kit.streams import StreamReader
 from tests.kit.tables import Aws, forget, on_moto
 
@@ -75,7 +76,7 @@ def subscriptions(aws: Aws, dynamodb: Any) -> SubscriptionStore:
 
 @pytest.fixture
 def view(aws: Aws, dynamodb: Any) -> RequestView:
-    return RequestView(dynamodb, aws.tables["Requests"], SHARDS)
+    return RequestView(dynamodb, aws.tables["Requests"], SHARDS, raising)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from projections.intents import View
 from tests.contracts.backends import Tables
 from tests.kit.clock import FakeClock
 from tests.kit.memory import MemoryObjects
+from tests.kit.raising import raising
 
 SHARDS = 4
 
@@ -39,7 +40,7 @@ class Asking:
     def __post_init__(self) -> None:
         names = self.tables.names
         events = EventStore(self.tables.client, names["Events"])
-        view = RequestView(self.tables.client, names["Requests"], self.shards)
+        view = RequestView(self.tables.client, names["Requests"], self.shards, raising)
         self.queue = RequestQueue(events, view, MemoryObjects(), self.clock, timedelta(days=7), self.slots)
 
     def ask(self, **asked: Any) -> Head:

@@ -27,6 +27,7 @@ from tests.contracts.backends import (
     at,
 )
 from tests.kit.clock import START, FakeClock
+from tests.kit.raising import raising
 
 SHARDS = 4
 NUMBERS = itertools.count(1)
@@ -115,7 +116,7 @@ def objects(backend: Backend) -> Objects:
 
 @pytest.fixture
 def view(tables: Tables) -> RequestView:
-    return RequestView(tables.client, tables.names["Requests"], SHARDS)
+    return RequestView(tables.client, tables.names["Requests"], SHARDS, raising)
 
 
 @pytest.fixture

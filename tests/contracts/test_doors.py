@@ -26,6 +26,7 @@ from tests.contracts.asking import SHARDS, views_of
 from tests.contracts.backends import Backend, Tables
 from tests.contracts.bad import BAD, GOOD, INFINITE
 from tests.kit.clock import FakeClock
+from tests.kit.raising import raising
 
 WRITTEN: Final[Any] = None  # what no test here comes as far as to use
 ASKED: Final[Mapping[str, Any]] = {
@@ -152,7 +153,7 @@ class ReadersContract:
     def readers(self, tables: Tables) -> Mapping[str, Any]:
         names = tables.names
         return {
-            "view": RequestView(tables.client, names["Requests"], SHARDS),
+            "view": RequestView(tables.client, names["Requests"], SHARDS, raising),
             "tenant": TenantViews(tables.client, names["Audit"], names["Metrics"], "acme"),
         }
 

@@ -26,6 +26,7 @@ from domain.commands import (
 from domain.events import Failure
 from domain.recorded import Head, RecordedEvent
 from tests.kit.clock import FakeClock
+from tests.kit.raising import raising
 from tests.kit.tables import Aws
 
 LEASE: Final = timedelta(seconds=30)
@@ -47,7 +48,7 @@ class Requests:
     def __init__(self, aws: Aws, clock: FakeClock, retention_days: int = 7) -> None:
         client = dynamodb()
         self.events = EventStore(client, aws.tables["Events"])
-        view = RequestView(client, aws.tables["Requests"], int(aws.environment["QUEUE_SHARDS"]))
+        view = RequestView(client, aws.tables["Requests"], int(aws.environment["QUEUE_SHARDS"]), raising)
         self.queue = RequestQueue(
             self.events, view, Objects(s3, aws.payload_bucket), clock, timedelta(days=retention_days)
         )

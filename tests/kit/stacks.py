@@ -13,6 +13,7 @@ from adapters.request_view import RequestView
 from local.aws import session
 from local.stack import Stack
 from local.template import defaults
+from tests.kit.raising import raising
 from tests.kit.tables import Aws
 
 _PROC = Path("/proc")
@@ -92,7 +93,7 @@ def aws_of(stack: Stack) -> Aws:
 def queue_of(stack: Stack) -> RequestQueue:
     """The stack's requests, without a frame and a function for each: that would be a process each."""
     aws = aws_of(stack)
-    view = RequestView(aws.dynamodb, aws.tables["Requests"], int(aws.environment["QUEUE_SHARDS"]))
+    view = RequestView(aws.dynamodb, aws.tables["Requests"], int(aws.environment["QUEUE_SHARDS"]), raising)
     events = EventStore(aws.dynamodb, aws.tables["Events"])
     return RequestQueue(events, view, Objects(lambda: aws.s3, aws.payload_bucket), Clock(), timedelta(days=7))
 

@@ -102,3 +102,16 @@ def test_a_log_that_no_code_can_read_holds_up_nobody(world: World, patrol: Patro
 
     assert (walked.repaired, walked.unreadable) == (1, 1)
     assert bootstrap.views().cursors([good])[good].version == 1
+
+
+def test_an_event_of_a_request_whose_name_is_none_is_passed_over(world: World, patrol: Patrol) -> None:
+    good = world.requests.submit()
+    events = world.aws.tables["Events"]
+    row = world.aws.dynamodb.get_item(TableName=events, Key={"request_id": {"S": good}, "version": {"N": "1"}})["Item"]
+    world.aws.dynamodb.put_item(TableName=events, Item={**row, "request_id": {"S": "odd\nname"}})
+    world.records()  # lost
+    world.clock.advance(61)
+
+    walked = patrol.walk()
+
+    assert (walked.repaired, walked.unreadable) == (1, 1)
