@@ -83,9 +83,11 @@ class Broadcast:
         await self._round(queues, until)
         again = [queue for queue in queues if queue.passing and queue.connection_id not in self._behind]
         for pause in (*PAUSES_S, *MORE_PAUSES_S):
-            if not again or (pause not in PAUSES_S and not _many(again, queues)):
+            wait = pause * (0.5 + self.clock.jitter())
+            is_over = self.clock.monotonic() + wait > until
+            if not again or is_over or (pause not in PAUSES_S and not _many(again, queues)):
                 break
-            await self.pause(pause * (0.5 + self.clock.jitter()))
+            await self.pause(wait)
             await self._round(again, until)
             again = [queue for queue in again if queue.passing]
         self._behind.difference_update(queue.connection_id for queue in queues)

@@ -26,6 +26,7 @@ from projections.intents import NoteMissed
 
 _THREADS: Final = 16  # that read who watches
 BUDGET_S: Final = 15.0  # of posting for a batch, half of the function's time: what is left then is left to the clients
+REMOVED: Final = 25  # subscriptions of a connection that is gone
 NOTING_S: Final = 3.0  # of noting what was not taken: it only tells people
 
 
@@ -108,13 +109,14 @@ class FanOut:
         return [[one.event for one in group] for group in by_request(delivered).values()]
 
     def _remove(self, connection_id: str) -> str | None:
-        """Remove a connection that is gone, and its subscriptions: one may have been made after its row had gone.
+        """Remove a connection that is gone, and subscriptions of it: one may have been made after its row had gone.
 
-        Its name if there is none now.
+        Its name if there is none now. However many there are, the batch has no time for more: project_views removes
+        all of a connection whose row goes, and what is left here is found gone by the next post.
         """
         with suppress(Unavailable):  # the next post, or the sweeper, finds it gone again
             if self._connections.delete_gone(connection_id, self._clock.now()):
-                self._subscriptions.delete_by_connection(connection_id)
+                self._subscriptions.delete_by_connection(connection_id, REMOVED)
                 return connection_id
         return None
 

@@ -1,13 +1,15 @@
 """The subscription store: the Subscriptions table, who watches what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from adapters.aws import CONDITION_FAILED, code_of, translated
 from adapters.items import Row, Value, to_item
+from domain.errors import Unavailable
 from domain.instant import epoch_seconds, passed_seconds, to_text
 from domain.subscription import Missed, Subscription
 from domain.validity import checked
@@ -15,6 +17,8 @@ from domain.validity import checked
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_WRITE_BATCH: Final = 25
+_TRIES: Final = 5
 _MISSED: Final = ("missed_request", "missed_from", "missed_version", "missed_at", "missed_why")
 
 
@@ -108,13 +112,23 @@ class SubscriptionStore:
         return self._query("RequestIndex", "request_id", request_id, now)
 
     @checked
-    def delete_by_connection(self, connection_id: str) -> int:
-        """Remove every subscription of a connection, expired ones too, and tell how many there were."""
+    def delete_by_connection(self, connection_id: str, limit: int | None = None) -> int:
+        """Remove the subscriptions of a connection, expired ones too, at most limit, and tell how many that were."""
+        found = islice(self._found("ConnectionIndex", "connection_id", connection_id), limit)
         removed = 0
-        for row in self._found("ConnectionIndex", "connection_id", connection_id):
-            self.unsubscribe(row["topic"]["S"], connection_id)
-            removed += 1
+        while some := [_key(row["topic"]["S"], connection_id) for row in islice(found, _WRITE_BATCH)]:
+            self._delete(some)
+            removed += len(some)
         return removed
+
+    def _delete(self, keys: Sequence[Any]) -> None:
+        left: Any = {self._table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+        for _ in range(_TRIES):
+            with translated("remove subscriptions", table=self._table):
+                left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
+            if not left:
+                return
+        raise Unavailable("rows stay unprocessed", table=self._table)
 
     def _query(self, index: str, attribute: str, value: str, now: datetime) -> Iterator[Subscription]:
         return map(_from_row, self._found(index, attribute, value, live_at=now))

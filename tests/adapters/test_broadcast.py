@@ -110,5 +110,22 @@ def test_no_post_begins_after_its_time(broadcast: Broadcast, sink: Sink) -> None
     assert (queue.left, sink.asked("c")) == (1, 0)
 
 
+def test_there_is_no_pause_that_ends_after_the_time_of_posting(sink: Sink) -> None:
+    clock = FakeClock()
+
+    async def pause(seconds: float) -> None:
+        clock.advance(seconds)
+
+    broadcast = Broadcast(Signer(sink.url, "eu-west-1", lambda: KEYS), clock, pause)
+    names = [f"c{n}" for n in range(MANY + 1)]
+    for name in names:
+        sink.answer(name, 429)
+
+    broadcast.post({name: ["x"] for name in names}, until=0.3)
+    broadcast.close()
+
+    assert 0.15 < clock.monotonic() <= 0.3
+
+
 def test_nothing_to_post_is_no_work(broadcast: Broadcast) -> None:
     assert broadcast.post({}, FOR_EVER) == []

@@ -93,7 +93,8 @@ class SubscriptionStoreContract:
         subscriptions.subscribe(replace(watch, connection_id="somebody else"))
         for n in range(30):
             subscriptions.subscribe(replace(watch, topic=f"request#{name}-{n}", request_id=f"{name}-{n}"))
-        assert subscriptions.delete_by_connection(watch.connection_id) == 30
+        assert subscriptions.delete_by_connection(watch.connection_id, 2) == 2
+        assert subscriptions.delete_by_connection(watch.connection_id) == 28
         assert list(subscriptions.list_by_connection(watch.connection_id, NOW)) == []
         assert subscriptions.delete_by_connection(watch.connection_id) == 0
         assert list(subscriptions.watchers(watch.topic, NOW)) == ["somebody else"]

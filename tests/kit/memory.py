@@ -202,9 +202,9 @@ class MemorySubscriptionStore(SubscriptionStore):
         return (row for row in self._live(now) if row.request_id == request_id)
 
     @checked
-    def delete_by_connection(self, connection_id: str) -> int:
-        """Remove every subscription of a connection, expired ones too, and tell how many there were."""
-        keys = [key for key in self._rows if key[1] == connection_id]
+    def delete_by_connection(self, connection_id: str, limit: int | None = None) -> int:
+        """Remove the subscriptions of a connection, expired ones too, at most limit, and tell how many that were."""
+        keys = [key for key in self._rows if key[1] == connection_id][:limit]
         for key in keys:
             del self._rows[key]
         return len(keys)

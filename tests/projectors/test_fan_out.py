@@ -172,6 +172,24 @@ def test_a_row_that_cannot_be_removed_fails_no_batch(world: World, sink: Sink) -
     assert len(sink.texts("here")) == 1
 
 
+def test_a_connection_that_is_gone_takes_few_of_its_watches_with_it_for_others_wait(
+    world: World, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMOVED", 3)
+    _everyone_watches(world, "gone", "here")
+    for n in range(9):
+        watch(world, "gone", f"request#other-{n}")
+    sink.answer("gone", 410)
+    world.requests.submit()
+
+    assert world.notify(world.records()) == []
+
+    left = [row for row in world.aws.rows("Subscriptions") if row["connection_id"]["S"] == "gone"]
+    assert len(left) == 10 - 3
+    world.project_all(world.records("Connections"))
+    assert [row["connection_id"]["S"] for row in world.aws.rows("Subscriptions")] == ["here"]
+
+
 def test_frames_come_in_order_when_there_are_several(world: World, sink: Sink) -> None:
     names = [f"c-{n}" for n in range(30)]
     _everyone_watches(world, *names)

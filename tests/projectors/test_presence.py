@@ -188,7 +188,7 @@ FAULTS: Mapping[str, Fault] = {
     "sent twice": sent_twice,
 }
 # Two came; one went, with two subscriptions.
-OPERATIONS = ("TransactWriteItems", "TransactWriteItems", "Query", "DeleteItem", "DeleteItem", "TransactWriteItems")
+OPERATIONS = ("TransactWriteItems", "TransactWriteItems", "Query", "BatchWriteItem", "TransactWriteItems")
 
 
 @pytest.mark.parametrize("place", range(len(OPERATIONS)), ids=[f"{n}-{name}" for n, name in enumerate(OPERATIONS)])
