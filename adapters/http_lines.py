@@ -105,7 +105,7 @@ class Lines:
         self._host = where.hostname or ""
         self._tls = ssl.create_default_context() if where.scheme == "https" else None
         self._port = where.port or (443 if self._tls else 80)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._idle: list[Line] = []
 
     async def ask(self, request: bytes) -> int:
@@ -114,6 +114,7 @@ class Lines:
             try:
                 return await self._ask(line, request)
             except TooSlow:
+                self._hang_up()  # the others were kept as long: they may have died as silently
                 raise
             except NoAnswer:
                 continue  # closed by the other side while nobody looked: that says nothing of this request
@@ -121,12 +122,15 @@ class Lines:
 
     async def close(self) -> None:
         """Hang up all of them."""
-        while self._idle:
-            self._idle.pop().close()
+        self._hang_up()
         await asyncio.sleep(0)  # lets each be told that it is closed
 
+    def _hang_up(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
     async def _ask(self, line: Line, request: bytes) -> int:
-        status = await line.ask(request, self._timeout_s)
+        status = await line.ask(request, self.timeout_s)
         if line.open:
             self._idle.append(line)
         return status
@@ -140,7 +144,7 @@ class Lines:
 
     async def _dialled(self) -> Line:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 _, line = await asyncio.get_running_loop().create_connection(
                     Line, self._host, self._port, ssl=self._tls
                 )

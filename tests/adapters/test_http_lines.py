@@ -38,11 +38,11 @@ class Server:
 
 
 @asynccontextmanager
-async def answering(*answers: bytes | None, timeout_s: float = 30) -> AsyncIterator[tuple[Server, Lines]]:
+async def answering(*answers: bytes | None) -> AsyncIterator[tuple[Server, Lines]]:
     server = Server(*answers)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     async with listening:
-        lines = Lines(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/live", timeout_s)
+        lines = Lines(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/live", 30)
         yield server, lines
         await lines.close()
 
@@ -97,11 +97,24 @@ async def test_a_server_that_does_not_speak_http_is_no_answer(answer: bytes | No
 
 
 async def test_an_answer_that_does_not_come_in_time_is_no_answer_and_is_not_asked_for_again() -> None:
-    async with answering(OK, b"", timeout_s=0.2) as (server, lines):
+    async with answering(OK, b"") as (server, lines):
         assert await lines.ask(REQUEST) == 200
+        lines.timeout_s = 0.01
         with pytest.raises(TooSlow):
             await lines.ask(REQUEST)
         assert server.connects == 1
+
+
+async def test_a_kept_line_that_died_silently_takes_the_others_with_it() -> None:
+    async with answering(OK, OK, OK, b"", OK) as (server, lines):
+        await asyncio.gather(*(lines.ask(REQUEST) for _ in range(3)))
+        lines.timeout_s = 0.01
+        with pytest.raises(TooSlow):
+            await lines.ask(REQUEST)
+        lines.timeout_s = 30
+        connects = server.connects
+        assert await lines.ask(REQUEST) == 200
+        assert server.connects == connects + 1
 
 
 async def test_nobody_there_is_no_answer() -> None:
