@@ -10,7 +10,8 @@ from msgspec import Struct, to_builtins
 
 from actions.outcomes import Cancelled, Permanent, Retry, Stopped
 from actions.registry import Action
-from domain.errors import DeadlineExceeded, ErrorCode, InvalidValue, Rejected
+from domain import exact_json
+from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, InvalidValue, Rejected
 from domain.events import Failure
 from domain.validity import LARGEST_JSON, LONGEST_ERROR, as_text, require_json
 
@@ -43,7 +44,8 @@ def returned(result: Any) -> Ended:
     try:
         value = _plain(result)
         require_json("result", value, LARGEST_JSON)
-    except (InvalidValue, TypeError, RecursionError) as exc:
+        exact_json.decode(exact_json.encode(value))  # what was written must be readable
+    except (InvalidValue, InvalidJson, TypeError, RecursionError) as exc:
         raise Permanent("The action's result is not JSON") from exc
     return Ended(result=value)
 

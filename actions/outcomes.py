@@ -27,6 +27,9 @@ class Retry(Exception):
 
     def __init__(self, message: str, after: timedelta | datetime | None = None) -> None:
         super().__init__(message)
+        is_wait = after is None or isinstance(after, timedelta)
+        if not is_wait and not (isinstance(after, datetime) and after.tzinfo is not None):
+            raise TypeError(f"after: a timedelta, or a datetime with a time zone, not {after!r}")
         self.after = after
 
     def wait(self, now: datetime) -> timedelta | None:

@@ -30,7 +30,7 @@ Operation = Annotated[Filter | Transform | Aggregate | Sort | Deduplicate, Field
 
 
 class ProcessDataInput(BaseModel):
-    """A CSV, inline or the key of a file of the tenant, and what to do with it, in order."""
+    """A CSV, inline or the key of a file written for the same user, and what to do with it, in order."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
     csv: str | None = None

@@ -9,7 +9,7 @@ whether the request was cancelled or taken over; the action hears of it at its n
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self
 
@@ -65,6 +65,11 @@ class Attempt:
     def number(self) -> int:
         """The attempt's number, its fencing token."""
         return self._attempt
+
+    @property
+    def lease_until(self) -> datetime:
+        """When another worker may have the request, as far as this one knows."""
+        return self._head.state.lease_until
 
     def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far the work is; Stopped when nobody wants it any more."""

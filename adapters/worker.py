@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -23,6 +24,9 @@ from adapters.work_tokens import WorkTokens
 from domain.errors import Rejected, Unavailable
 from domain.recorded import Head
 from projections.intents import Wake
+
+ENDING_S: Final = 5.0  # beyond an action's limit, to tell how it ended: half of what the function keeps for that
+PAUSES_S: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 class Done(Struct, frozen=True):
@@ -58,11 +62,12 @@ class Worker:
 
     def run(self, hint: Wake | None, worker_id: str, limit: timedelta) -> Done | None:
         """Claim the request whose turn it is and run it for at most the limit; None when there is none."""
+        until = self._clock.monotonic() + limit.total_seconds() + ENDING_S
         claim = self._queue.claim(hint, worker_id, self._lease, self._rotation)
         if claim is None:
             return None
         self._wake(claim.put_back)
-        done = self._run(claim, limit)
+        done = self._run(claim, limit, until)
         # Who found the tenant's slots taken has let its token go: the slot that is free now needs another one.
         self._wake(self._queue.next_of(claim.head.origin.tenant_id) if claim.head.origin else None)
         return done
@@ -72,11 +77,11 @@ class Worker:
             with suppress(Unavailable):  # what was started goes first; the sweeper finds the other
                 self._tokens.send([wake], self._clock.now())
 
-    def _run(self, claim: Claim, limit: timedelta) -> Done:
+    def _run(self, claim: Claim, limit: timedelta, until: float) -> Done:
         with Attempt(self._queue, claim.head, self._lease, self._clock, self._threads) as attempt:
             ended = self._act(claim, attempt, limit)
             try:
-                head = self._end(claim, ended, attempt)
+                head = self._told(claim, ended, attempt, until)
             except Rejected as exc:
                 # The attempt was taken over or the request has ended: this worker's word no longer counts.
                 return Done(claim.head, Ended(stopped=True, cause=exc))
@@ -117,6 +122,21 @@ class Worker:
             views=self._views(tenant_id),
             files=WorkFiles(self._objects, tenant_id, user_id, claim.head.request_id, attempt.number),
         )
+
+    def _told(self, claim: Claim, ended: Ended, attempt: Attempt, until: float) -> Head:
+        """The head after the attempt's last event, which is tried again while the lease holds.
+
+        Otherwise a moment without the log would cost all that the attempt has done.
+        """
+        for pause in chain(PAUSES_S, repeat(PAUSES_S[-1])):
+            try:
+                return self._end(claim, ended, attempt)
+            except Unavailable:
+                is_over = self._clock.now() + timedelta(seconds=pause) >= attempt.lease_until
+                if is_over or self._clock.monotonic() + pause >= until:
+                    raise
+                self._threads.event().wait(pause)
+        raise AssertionError  # the pauses have no end
 
     def _end(self, claim: Claim, ended: Ended, attempt: Attempt) -> Head:
         head = attempt.finish()

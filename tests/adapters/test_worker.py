@@ -4,7 +4,8 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from actions.ending import LONGEST_MESSAGE
 from actions.inputs import Input
 from actions.outcomes import Cancelled, Permanent, Retry
 from actions.registry import Action, Mode, Registry
+from adapters import worker as module
 from adapters.event_store import EventStore
 from adapters.objects import Objects
 from adapters.request_queue import RequestQueue
@@ -130,6 +132,72 @@ def test_what_may_succeed_later_is_tried_again_when_the_policy_says(run: Run, cl
 def test_an_action_may_say_when_it_is_to_be_tried_again(run: Run, clock: FakeClock) -> None:
     state = run(raising(Retry("busy", after=timedelta(minutes=7)))).head.state
     assert state.due_at == clock.now() + timedelta(minutes=7)
+
+
+@pytest.mark.parametrize("after", [30, datetime(2030, 1, 1)])  # noqa: DTZ001 - that it has no zone is its fault
+def test_a_wait_that_is_none_is_the_actions_own_fault(run: Run, after: Any) -> None:
+    def act(*_: object) -> Any:
+        raise Retry("busy", after=after)
+
+    done = run(act, asked={"max_attempts": 1})
+    assert done.head.state.error == Failure(code="INTERNAL_ERROR", message="The action failed unexpectedly")
+    assert isinstance(done.ended.cause, TypeError)
+
+
+def test_a_result_that_could_not_be_read_again_is_none(run: Run) -> None:
+    state = run(lambda *_: {"n": Decimal("7" * 4301)}).head.state
+    assert state.error == Failure(code="ACTION_FAILED", message="The action's result is not JSON")
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_an_end_that_cannot_be_written_now_is_written_a_moment_later(
+    run: Run, dynamodb: Wrapped, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    monkeypatch.setattr(module, "PAUSES_S", (0.001,))
+    throttled = client_error("ProvisionedThroughputExceededException")
+    done = run(lambda *_: dynamodb.fail("put_item", throttled, failures), asked={"max_attempts": 1})
+    assert done.head.state.status is Status.COMPLETED
+
+
+def test_an_end_whose_answer_was_lost_is_written_once(
+    run: Run, dynamodb: Wrapped, queue: RequestQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSES_S", (0.001,))
+    done = run(lambda *_: dynamodb.lose("put_item"), asked={"max_attempts": 1})
+    assert (done.head.state.status, done.head.version) == (Status.COMPLETED, 3)
+    assert queue.get(done.head.request_id) == done.head
+
+
+@pytest.mark.parametrize(("limit", "spent_s"), [(LIMIT, 30), (timedelta(seconds=1), 6)])
+def test_an_end_is_tried_no_longer_than_the_lease_or_the_function_lasts_and_then_the_token_comes_again(
+    run: Run,
+    queue: RequestQueue,
+    dynamodb: Wrapped,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: timedelta,
+    spent_s: int,
+) -> None:
+    monkeypatch.setattr(module, "PAUSES_S", (0.001,))
+    seen: list[str] = []
+    tried: list[float] = []
+
+    def throttled() -> None:
+        clock.advance(2)
+        tried.append(clock.monotonic())
+        dynamodb.first("put_item", throttled)
+        raise client_error("ProvisionedThroughputExceededException")
+
+    def act(_: Any, context: Context) -> Any:
+        seen.append(context.request_id)
+        tried.append(clock.monotonic())
+        dynamodb.first("put_item", throttled)
+
+    with pytest.raises(Unavailable):
+        run(act, limit=limit)
+    assert tried[-1] - tried[0] == pytest.approx(spent_s)
+    assert queue.get(seen[0]).state.status is Status.PROCESSING
+    assert not [one for one in threading.enumerate() if one.name.startswith("lease-")]
 
 
 def test_without_an_attempt_left_the_request_fails(run: Run) -> None:
@@ -391,22 +459,6 @@ def test_an_unavailable_log_while_reporting_does_not_end_the_work(run: Run, dyna
         return "done"
 
     assert run(act).head.state.status is Status.COMPLETED
-
-
-def test_an_unavailable_log_at_the_end_is_told_so_that_the_token_comes_again(
-    run: Run, queue: RequestQueue, dynamodb: Wrapped
-) -> None:
-    seen: list[str] = []
-
-    def act(_: Any, context: Context) -> Any:
-        seen.append(context.request_id)
-        dynamodb.fail("put_item", client_error("ThrottlingException"))
-        return "done"
-
-    with pytest.raises(Unavailable):
-        run(act)
-    assert queue.get(seen[0]).state.status is Status.PROCESSING
-    assert not [one for one in threading.enumerate() if one.name.startswith("lease-")]
 
 
 def test_the_last_report_is_there_before_the_final_event(run: Run, events: EventStore) -> None:
