@@ -12,7 +12,7 @@ from adapters.request_queue import Submission
 from adapters.work_files import WorkFiles
 from domain import protocol
 from domain.commands import Source
-from domain.errors import ErrorCode, InvalidFrame, NotFound, PayloadTooLarge, Rejected
+from domain.errors import ErrorCode, InvalidFrame, NotFound, PayloadTooLarge, RateLimited, Rejected
 from domain.identity import TENANT_WRITE, Identity
 from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame, client_frame
 from domain.recorded import Head
@@ -94,7 +94,6 @@ class Replies:
         if action.mode is Mode.SYNC:
             _require_nothing_kept(frame)
             return protocol.Response(id=frame.id, data=self._run(action, payload))
-        limits.require_room(self._identity.tenant_id)
         queue = bootstrap.queue()
         submission = Submission(
             tenant_id=self._identity.tenant_id,
@@ -113,6 +112,7 @@ class Replies:
             metadata=frame.metadata,
         )
         request_id = queue.request_id(submission)
+        self._require_room(request_id, is_new=submission.idempotency_key is None)
         if frame.subscribe:
             # Before the first event is appended, so that the fan-out of none can miss this watcher.
             self._watch(request_topic(request_id), correlation_id, seen=0, told=0)
@@ -120,6 +120,14 @@ class Replies:
         about = {"request_id": request_id, "correlation_id": submission.correlation_id, "duplicate": was_there}
         bootstrap.logger().info("request taken in", extra=about)
         return _ack(frame.id, head, duplicate=was_there)
+
+    def _require_room(self, request_id: str, *, is_new: bool) -> None:
+        """RateLimited when the tenant's queue is full, but for a repeat of what is in it: that takes no room."""
+        try:
+            limits.require_room(self._identity.tenant_id)
+        except RateLimited:
+            if is_new or not bootstrap.queue().get(request_id).version:
+                raise
 
     def _run(self, action: Action, payload: Any) -> Any:
         context = Context(

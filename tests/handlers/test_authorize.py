@@ -251,3 +251,13 @@ def test_keys_that_cannot_be_fetched_are_an_outage_and_no_verdict(aws: Aws, issu
         pytest.raises(Unavailable),
     ):
         authorize.handler(opening(token), None)
+
+
+@pytest.mark.parametrize("told", [b"<html>down for maintenance</html>", b"[]", b'{"keys":[]}', b'{"keys":5}', b""])
+def test_an_issuer_that_answers_something_else_is_an_outage_too(aws: Aws, issuer: Issuer, told: bytes) -> None:
+    with (
+        issuer.published(told) as url,
+        environment_of({**aws.environment, "TOKEN_SECRET": "", "TOKEN_JWKS_URL": url}),
+        pytest.raises(Unavailable),
+    ):
+        authorize.handler(opening(issuer.token("rsa", issuer.rsa, "RS256")), None)

@@ -126,6 +126,19 @@ def test_a_submit_beyond_what_may_wait_is_refused_and_not_stored(
     assert ann.say("submit", action="echo_async", idempotency_key="k")["type"] == "ack"
 
 
+def test_a_repeat_of_what_waits_already_is_no_more_to_a_full_queue(
+    connect: Connect, limited: Limited, aws: Aws, clock: FakeClock, tenant: str
+) -> None:
+    limited(tenant_queue_depth=1)
+    ann = connect()
+    request_id = ann.submit(submission_id="once")
+    set_gauge(aws, tenant, queued=1)
+    clock.advance(1)
+    again = ann.say("submit", action="echo_async", submission_id="once")
+    assert (again["type"], again["request_id"], again["duplicate"]) == ("ack", request_id, True)
+    assert ann.say("submit", action="echo_async", submission_id="another")["code"] == "RATE_LIMITED"
+
+
 def test_a_full_queue_has_room_again_as_soon_as_one_of_its_requests_runs(
     connect: Connect, limited: Limited, clock: FakeClock, project: Callable[[], None]
 ) -> None:

@@ -64,15 +64,15 @@ class Issuer:
         return jwt.encode(claims(**changes), key, algorithm, headers={"kid": kid})
 
     @contextmanager
-    def published(self) -> Iterator[str]:
-        """Serve the public keys; gives their address."""
-        body = json.dumps({"keys": self.keys}).encode()
+    def published(self, body: bytes | None = None) -> Iterator[str]:
+        """Serve the public keys, or something else; gives the address."""
+        told = json.dumps({"keys": self.keys}).encode() if body is None else body
 
         class Keys(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(told)
 
             def log_message(self, *_: object) -> None:
                 """Nobody reads it."""
