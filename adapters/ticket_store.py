@@ -25,7 +25,7 @@ TICKET_LIFE: Final = timedelta(seconds=30)
 
 
 class TicketStore:
-    """The tickets that were issued and not yet used."""
+    """The tickets that were issued, each until half a minute has passed; DynamoDB removes them later."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
@@ -50,14 +50,18 @@ class TicketStore:
     @checked
     def redeem(self, ticket: str, now: datetime) -> Identity:
         """The identity a ticket stands for, once; Unauthorized when it was used, is unknown or too old."""
+        # Marked and not removed: the same call comes twice when its answer is lost on the way to the SDK.
+        by = {"S": secrets.token_hex(16)}
         with translated("redeem ticket", table=self._table):
             try:
-                row = self._client.delete_item(
+                row = self._client.update_item(
                     TableName=self._table,
                     Key={"ticket_hash": {"S": _hash(ticket)}},
-                    ConditionExpression="expires_at > :now",
-                    ExpressionAttributeValues={":now": {"N": str(passed_seconds(now))}},
-                    ReturnValues="ALL_OLD",
+                    UpdateExpression="SET redeemed_by = :by",
+                    ConditionExpression="expires_at > :now "
+                    "AND (attribute_not_exists(redeemed_by) OR redeemed_by = :by)",
+                    ExpressionAttributeValues={":now": {"N": str(passed_seconds(now))}, ":by": by},
+                    ReturnValues="ALL_NEW",
                 )["Attributes"]
             except ClientError as exc:
                 if code_of(exc) != CONDITION_FAILED:

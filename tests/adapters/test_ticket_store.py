@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.ticket_store import TicketStore
-from domain.errors import Unavailable
+from domain.errors import Unauthorized, Unavailable
 from domain.identity import Identity
 from tests.adapters.wrapped import Wrapped
 from tests.kit.clock import START
@@ -38,6 +38,16 @@ def test_a_store_that_does_not_answer_is_unavailable_and_not_unauthorized(
     with pytest.raises(Unavailable):
         tickets.issue(ann, NOW)
     ticket = tickets.issue(ann, NOW)
-    dynamodb.lose("delete_item")
+    dynamodb.lose("update_item")
     with pytest.raises(Unavailable):
+        tickets.redeem(ticket, NOW)
+
+
+def test_a_ticket_whose_use_the_sdk_tells_twice_lets_its_user_in_once(
+    tickets: TicketStore, ann: Identity, dynamodb: Wrapped
+) -> None:
+    ticket = tickets.issue(ann, NOW)
+    dynamodb.resend("update_item")
+    assert tickets.redeem(ticket, NOW) == ann
+    with pytest.raises(Unauthorized):
         tickets.redeem(ticket, NOW)

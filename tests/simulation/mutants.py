@@ -332,9 +332,10 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "tickets: one use": _replaced(TicketStore, "redeem", _redeem_twice),
     "tickets: their time": _spoiled(
         TicketStore,
-        delete_item=lambda given: {
-            **_less("ExpressionAttributeValues")(given),
-            "ConditionExpression": "attribute_exists(ticket_hash)",
+        update_item=lambda given: {
+            **given,
+            "ConditionExpression": "attribute_exists(ticket_hash) AND attribute_not_exists(redeemed_by)",
+            "ExpressionAttributeValues": {":by": given["ExpressionAttributeValues"][":by"]},
         },
     ),
     "client: gap repair": _replaced(Tail, "pushed", _no_gap),
