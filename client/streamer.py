@@ -84,6 +84,8 @@ class StreamerClient:
         self._vigil: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._vigil is not None:
+            raise RuntimeError("a client is entered once: make another one")
         await self._connection.open()
         self._vigil = asyncio.create_task(keep_vigil(self._watching.tick, self._sleep))
         return self
@@ -266,4 +268,6 @@ class StreamerClient:
 
     async def _ask(self, frame: Row) -> protocol.AnyServerFrame:
         """The reply to a frame, sent without the fields that have no value."""
+        if self._vigil is None:
+            raise RuntimeError("use the client in an `async with` block")
         return await self._turns.ask({name: value for name, value in frame.items() if value is not None})

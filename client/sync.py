@@ -142,12 +142,13 @@ class StreamerClient:
         self._portal: _Portal | None = None
 
     def __enter__(self) -> Self:
-        self._portal = _Portal()
+        portal = _Portal()
         try:
-            self._portal.run(self._client.__aenter__())
+            portal.run(self._client.__aenter__())
         except BaseException:
-            self._portal.close()
+            portal.close()
             raise
+        self._portal = portal
         return self
 
     def __exit__(

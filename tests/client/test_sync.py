@@ -1,9 +1,9 @@
 """The client without asyncio does what the other one does, and waits for it."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from inspect import signature
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ class Beside:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self.server = ScriptedServer()
         self.run(self.server.__aenter__())
@@ -106,11 +106,9 @@ def test_a_topic_is_watched(beside: Beside, client: sync.StreamerClient) -> None
 
 def test_a_client_that_is_refused_leaves_no_thread(beside: Beside) -> None:
     beside.server.refuse_all = 401
-    refused = sync.StreamerClient(beside.server.url, token="t")
-    with pytest.raises(ConnectRefused), refused:
+    with pytest.raises(ConnectRefused), sync.StreamerClient(beside.server.url, token="t"):
         pytest.fail("connected")
-    assert refused._portal is not None
-    assert not refused._portal._thread.is_alive()
+    assert "streamer-client" not in [thread.name for thread in threading.enumerate()]
 
 
 async def test_a_thread_whose_own_loop_runs_may_use_it_too(beside: Beside) -> None:
@@ -121,6 +119,12 @@ async def test_a_thread_whose_own_loop_runs_may_use_it_too(beside: Beside) -> No
 def test_a_client_is_used_in_a_with_block(beside: Beside) -> None:
     with pytest.raises(RuntimeError, match="with"):
         sync.StreamerClient(beside.server.url, token="t").ping()
+
+
+def test_a_client_that_is_entered_again_says_so_and_goes_on(beside: Beside, client: sync.StreamerClient) -> None:
+    with pytest.raises(RuntimeError, match="once"), client:
+        pytest.fail("entered twice")
+    assert client.ping() == EPOCH
 
 
 @pytest.mark.parametrize(
