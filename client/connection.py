@@ -26,6 +26,7 @@ from domain.errors import Rejected
 FIRST_TRIES: Final = 3
 GLANCE: Final = timedelta(seconds=15)  # between two looks at the clock on the wall
 PROBE: Final = timedelta(seconds=10)  # for a socket to answer after the machine has slept
+CLOSED: Final = "the client was closed"
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -89,7 +90,7 @@ class Connection:
 
     async def close(self) -> None:
         """Hang up; whoever still waits gets ConnectionLost."""
-        self._end(ConnectionLost("the client was closed"))
+        self._end(ConnectionLost(CLOSED))
         tasks = [task for task in (self._keeping, *self._aside) if task is not None]
         for task in tasks:
             task.cancel()

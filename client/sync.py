@@ -12,8 +12,9 @@ use one client.
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from datetime import date, datetime
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
@@ -21,7 +22,8 @@ import client.handle
 import client.streamer
 import client.topic_watch
 from client.batches import Submission
-from client.errors import RequestRejected
+from client.connection import CLOSED
+from client.errors import ConnectionLost, RequestRejected
 from client.streamer import Row
 from client.typed import Kind, Timeout
 from client.updates import State, Update
@@ -36,26 +38,39 @@ class _Portal:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        self._door = Lock()  # so that nothing comes in behind what closes it
+        self._is_closed = False
         self._thread = Thread(target=self._live, name="streamer-client", daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """What a coroutine gives, run in the thread; if the wait is interrupted it is given up."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._door:
+            if self._is_closed:
+                work.close()
+                raise ConnectionLost(CLOSED)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError as exc:  # by the end of the loop, for whoever waits in another thread
+            raise ConnectionLost(CLOSED) from exc
         finally:
             future.cancel()
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._door:
+            self._is_closed = True
+        self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
 
     def _live(self) -> None:
         # To its end in this thread: the caller's own may have a loop that runs, as a notebook's does.
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._until_closed())
+
+    async def _until_closed(self) -> None:
+        await self._closing.wait()
 
 
 class _Feed:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from client import ConnectRefused, RequestFailed, StillRunning, sync
+from client import Backoff, ConnectionLost, ConnectRefused, RequestFailed, StillRunning, sync
 from client import StreamerClient as AsyncClient
 from client.handle import Handle as AsyncHandle
 from client.topic_watch import TopicWatch as AsyncTopicWatch
 from domain.instant import EPOCH
-from tests.client.scripted_server import ScriptedServer
+from tests.client.conftest import PATIENCE
+from tests.client.scripted_server import HELD, ScriptedServer, error
 
 
 class Beside:
@@ -121,7 +122,37 @@ def test_a_client_is_used_in_a_with_block(beside: Beside) -> None:
         sync.StreamerClient(beside.server.url, token="t").ping()
 
 
-def test_a_client_that_is_entered_again_says_so_and_goes_on(beside: Beside, client: sync.StreamerClient) -> None:
+def test_a_thread_that_waits_for_its_turn_hears_that_the_client_was_closed(beside: Beside) -> None:
+    waits, told = threading.Event(), []
+
+    async def sleep(seconds: float) -> None:
+        if seconds not in HELD:
+            waits.set()
+        await asyncio.Event().wait()
+
+    def submit(client: sync.StreamerClient) -> None:
+        with pytest.raises(ConnectionLost, match="closed") as lost:
+            client.submit("report")
+        told.append(lost.value)
+
+    beside.server.on["submit"] = lambda *_: error("RATE_LIMITED", "slow down", retry_after_ms=5000)
+    with sync.StreamerClient(beside.server.url, token="t", backoff=Backoff(sleep=sleep)) as client:
+        thread = threading.Thread(target=submit, args=(client,), daemon=True)
+        thread.start()
+        assert waits.wait(PATIENCE)
+    thread.join(PATIENCE)
+    assert len(told) == 1
+
+
+def test_what_is_asked_of_a_client_that_was_closed_is_told_so(beside: Beside) -> None:
+    with sync.StreamerClient(beside.server.url, token="t") as client:
+        handle = client.submit("report")
+    for call in (client.ping, handle.result, handle.close, lambda: next(handle)):
+        with pytest.raises(ConnectionLost, match="closed"):
+            call()
+
+
+def test_a_client_that_is_entered_again_says_so_and_goes_on(client: sync.StreamerClient) -> None:
     with pytest.raises(RuntimeError, match="once"), client:
         pytest.fail("entered twice")
     assert client.ping() == EPOCH
