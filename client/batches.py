@@ -11,7 +11,7 @@ from client.errors import RequestRejected, UnreadableReply
 from client.questions import refusal
 from domain import exact_json
 from domain.errors import Rejected
-from domain.protocol import FRAME_TARGET, MAX_BATCH, Ack, Acks, Error
+from domain.protocol import FRAME_TARGET, MAX_BATCH, Ack, Acks, Error, frame_object
 
 Item = Mapping[str, Any]
 
@@ -79,6 +79,8 @@ _ENVELOPE = 256  # bytes, more than all that is around the items
 
 def _size(item: Item) -> int:
     try:
-        return len(exact_json.encode(item).encode()) + 1
+        text = exact_json.encode({"items": [item]})
+        frame_object(text)
+        return len(text.encode())
     except Rejected:
         return FRAME_TARGET  # alone, so that it is refused alone

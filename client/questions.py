@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from client.errors import ClientError, NoReply, RateLimited, RequestRejected
 from domain import exact_json, protocol
-from domain.errors import ErrorCode, PayloadTooLarge, Rejected
+from domain.errors import ErrorCode, Rejected
 
 ASKED_TIMES: Final = 3
 LOG: Final = logging.getLogger(__name__)
@@ -84,17 +84,16 @@ class Questions:
 
 
 def _text(frame: Mapping[str, Any]) -> str:
-    """The frame as text; RequestRejected when it breaks the protocol, so that no connection is lost over it."""
+    """The frame as text; RequestRejected when it breaks the protocol, so that no connection is lost over it.
+
+    Nor a reply: a server that cannot read a frame cannot tell which one it refuses.
+    """
     try:
         protocol.client_frame(frame)
         text = exact_json.encode(frame)
-        size = len(text.encode())
-        if size > protocol.FRAME_LIMIT:
-            raise PayloadTooLarge(f"the frame has {size} bytes, at most {protocol.FRAME_LIMIT} are possible")
+        protocol.frame_object(text)
     except Rejected as error:
         raise RequestRejected(error.code, error.told) from error
-    except UnicodeEncodeError as error:
-        raise RequestRejected(ErrorCode.VALIDATION_ERROR, "half of a surrogate pair is no text") from error
     return text
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from client import RequestRejected, StreamerClient, Submission, UnreadableReply
 from domain.errors import ErrorCode
+from domain.exact_json import FRAME_DEPTH
 from domain.protocol import FRAME_LIMIT, FRAME_TARGET, MAX_BATCH
 from tests.client.scripted_server import ScriptedServer, error
+from tests.client.test_frames import nested
 
 Connect = Callable[..., StreamerClient]
 
@@ -69,7 +71,9 @@ async def test_one_that_is_refused_says_so_and_the_others_go_on(server: Scripted
             await anext(refused)
 
 
-@pytest.mark.parametrize("payload", ["x" * FRAME_LIMIT, object()])
+@pytest.mark.parametrize(
+    "payload", ["x" * FRAME_LIMIT, object(), nested(FRAME_DEPTH - 2)], ids=["too large", "no value", "too deep"]
+)
 async def test_one_that_cannot_be_sent_is_refused_alone(connect: Connect, payload: object) -> None:
     submissions = [*reports(1), Submission(action="report", payload=payload), *reports(1)]
     async with connect() as client:

@@ -2,16 +2,26 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from client import RequestRejected, StreamerClient, UnreadableReply
+from domain.exact_json import FRAME_DEPTH, FRAME_DIGITS
 from domain.instant import EPOCH
 from domain.protocol import FRAME_LIMIT
 from tests.client.scripted_server import ScriptedServer, error
 
 Connect = Callable[..., StreamerClient]
+
+
+def nested(depth: int) -> list[Any]:
+    """Lists in lists."""
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
 
 
 async def test_a_frame_that_is_too_large_is_refused_here_and_the_connection_lives(
@@ -25,12 +35,25 @@ async def test_a_frame_that_is_too_large_is_refused_here_and_the_connection_live
     assert server.received("submit") == []
 
 
-@pytest.mark.parametrize("payload", [float("nan"), object(), "\ud800"])
-async def test_what_json_cannot_hold_is_refused_here(connect: Connect, payload: object) -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [float("nan"), object(), "\ud800", {"\ud800": 1}, nested(FRAME_DEPTH), Decimal(f"1E+{FRAME_DIGITS + 1}")],
+    ids=["no number", "no value", "no text", "no name", "too deep", "too long"],
+)
+async def test_what_the_server_could_not_read_is_refused_here(
+    server: ScriptedServer, connect: Connect, payload: object
+) -> None:
     async with connect() as client:
         with pytest.raises(RequestRejected) as refused:
             await client.submit("report", payload)
     assert refused.value.code == "VALIDATION_ERROR"
+    assert server.frames == []
+
+
+async def test_what_the_server_can_just_read_is_sent(connect: Connect) -> None:
+    async with connect() as client:
+        for payload in (nested(FRAME_DEPTH - 1), Decimal(f"1E+{FRAME_DIGITS}")):
+            assert await client.call("echo", payload) == payload
 
 
 async def test_an_error_frame_is_raised_with_all_it_tells(server: ScriptedServer, connect: Connect) -> None:
