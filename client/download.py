@@ -1,7 +1,9 @@
 """Downloading a result that is too large for a frame, by the link that the server gives."""
 
 import asyncio
-from http.client import HTTPException
+import time
+from http.client import HTTPException, IncompleteRead
+from threading import Event
 from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -9,8 +11,11 @@ from urllib.request import urlopen
 from client.errors import UnreadableReply
 from domain import exact_json
 from domain.errors import InvalidJson
+from domain.validity import LARGEST_JSON
 
-_TIMEOUT_S: Final = 60
+_LONGEST_S: Final = 300
+_SILENCE_S: Final = 10  # also how long a download that nobody wants any more can hold up the end of a program
+_CHUNK: Final = 64 * 1024
 
 
 async def downloaded(url: str) -> Any:
@@ -18,13 +23,28 @@ async def downloaded(url: str) -> Any:
     where = urlsplit(url)._replace(query="").geturl()  # the query is a secret
     if not url.startswith(("https://", "http://")):
         raise UnreadableReply("a result's link is no web address", url=where)
+    given_up = Event()
     try:
-        return exact_json.decode(await asyncio.to_thread(_read, url))
+        return exact_json.decode(await asyncio.to_thread(_read, url, given_up))
     except (OSError, HTTPException, InvalidJson) as exc:
         raise UnreadableReply("the result cannot be downloaded", url=where) from exc
+    finally:
+        given_up.set()
 
 
-def _read(url: str) -> bytes:
-    with urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - the scheme was looked at
-        content: bytes = response.read()
-        return content
+def _read(url: str, given_up: Event) -> bytes:
+    """What is behind a link, piece by piece: a thread cannot be cancelled, so it looks whether anybody still waits."""
+    ends = time.monotonic() + _LONGEST_S
+    content = bytearray()
+    with urlopen(url, timeout=_SILENCE_S) as response:  # noqa: S310 - the scheme was looked at
+        left: int | None = response.length
+        while left != 0 and (piece := response.read1(_CHUNK)):
+            content += piece
+            left = None if left is None else left - len(piece)
+            if len(content) > LARGEST_JSON:
+                raise HTTPException("larger than any result")
+            if given_up.is_set() or time.monotonic() > ends:
+                raise TimeoutError
+    if left:
+        raise IncompleteRead(bytes(content), left)
+    return bytes(content)

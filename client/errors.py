@@ -6,7 +6,7 @@ ClientError
   RequestFailed       the request ended without a result                   -> see its error
   RequestCancelled    the request was stopped                              -> nobody wanted it any more
   WatchClosed         the handle was closed before the request ended       -> watch it again
-  StillRunning        the request did not end in the time it was given     -> go on waiting; it is a TimeoutError
+  StillRunning        no result came in the time it was given              -> go on waiting; it is a TimeoutError
   UnexpectedResult    the result is not of the type that was asked for     -> see its value
   EventsLost          the log no longer has what was asked for             -> get the state as it is now
   ConnectRefused      the server does not accept the token                 -> bring another one
@@ -89,7 +89,7 @@ class WatchClosed(ClientError):
 class StillRunning(ClientError, TimeoutError):
     """The result was waited for as long as its user wanted; the request goes on, and is still watched."""
 
-    message = "The request has not ended yet"
+    message = "The request has no result yet"
 
 
 class UnexpectedResult(ClientError):

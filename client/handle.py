@@ -71,7 +71,8 @@ class Handle(Feed):
         except TimeoutError as exc:
             if not limit.expired():
                 raise
-            raise StillRunning(request_id=self.request_id) from exc
+            where = "it has ended, its result is not here yet" if self._ended.is_set() else "it has not ended yet"
+            raise StillRunning(where, request_id=self.request_id) from exc
         return value if kind is None else typed(value, kind)
 
     async def _result(self) -> Any:

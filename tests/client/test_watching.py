@@ -13,7 +13,6 @@ from client import (
     RequestFailed,
     RequestRejected,
     StreamerClient,
-    UnreadableReply,
     WatchClosed,
 )
 from domain import exact_json
@@ -208,37 +207,6 @@ async def test_a_result_that_is_stored_elsewhere_is_fetched(server: ScriptedServ
         server.append("r1", "RequestCompleted", result_ref="s3://somewhere")
         await server.push("r1", 1, 2)
         assert await handle.result() == 42
-
-
-@pytest.mark.parametrize(("content", "expected"), [('{"rows": [0.10]}', "0.10"), ("not JSON", None)])
-async def test_a_result_too_large_for_a_frame_is_downloaded(
-    server: ScriptedServer, connect: Connect, content: str, expected: str | None
-) -> None:
-    server.files["/result"] = content
-    link = server.url.replace("ws://", "http://").replace("/stage", "/result")
-    server.append("r1", "RequestSubmitted")
-    server.append("r1", "RequestCompleted", result_ref="key")
-    server.on["get"] = lambda frame, socket: {**server._get(frame, socket), "result": None, "result_url": link}
-    async with connect() as client:
-        handle = await client.subscribe("r1")
-        if expected is None:
-            with pytest.raises(UnreadableReply):
-                await handle.result()
-        else:
-            assert str((await handle.result())["rows"][0]) == expected
-
-
-async def test_a_link_that_has_ended_is_replaced_by_a_new_one(server: ScriptedServer, connect: Connect) -> None:
-    server.files["/fresh"] = "[1]"
-    base = server.url.replace("ws://", "http://").replace("/stage", "")
-    links = iter([f"{base}/ended", f"{base}/fresh"])
-    server.append("r1", "RequestSubmitted")
-    server.append("r1", "RequestCompleted", result_ref="key")
-    server.on["get"] = lambda frame, socket: {**server._get(frame, socket), "result": None, "result_url": next(links)}
-    async with connect() as client:
-        handle = await client.subscribe("r1")
-        server.refusals = [403]
-        assert await handle.result() == [1]
 
 
 async def test_a_result_of_nothing_is_none(server: ScriptedServer, connect: Connect) -> None:
