@@ -26,7 +26,7 @@ from client.topic_watch import TopicWatch
 from client.turns import Turns
 from client.typed import Kind, Timeout
 from client.vigil import keep_vigil
-from client.watching import Watching
+from client.watching import Watching, left_on_failure
 from domain import protocol
 from domain.instant import to_text
 from domain.protocol import (
@@ -130,8 +130,9 @@ class StreamerClient:
         others are not concerned. Synchronous actions are refused: submit those one by one.
         """
         handles: list[Handle] = []
-        for batch in batches([submission.frame() for submission in submissions]):
-            handles += await self._submitted_batch(batch)
+        with left_on_failure(handles):
+            for batch in batches([submission.frame() for submission in submissions]):
+                handles += await self._submitted_batch(batch)
         return handles
 
     @overload
@@ -160,13 +161,15 @@ class StreamerClient:
     async def subscribe(self, request_id: str, after: int = 0) -> Handle:
         """Watch a request from after a version on."""
         handle = self._watching.handle(request_id, after)
-        await handle.catch_up()
+        with left_on_failure([handle]):
+            await handle.catch_up()
         return handle
 
     async def watch_topic(self, topic: str) -> TopicWatch:
         """Watch all requests of a user (`user#TENANT#USER`) or, with the scope, of a tenant (`tenant#TENANT`)."""
         watch = self._watching.topic(topic)
-        await watch.subscribe()
+        with left_on_failure([watch]):
+            await watch.subscribe()
         return watch
 
     async def cancel(self, request_id: str, reason: str | None = None) -> Ack:
@@ -234,7 +237,8 @@ class StreamerClient:
             ack = expect(reply, Ack)
             handle = self._watching.handle(ack.request_id)
         if ack.duplicate:
-            await handle.catch_up()
+            with left_on_failure([handle]):
+                await handle.catch_up()
         return handle
 
     async def _submitted_batch(self, batch: Sequence[Row]) -> Sequence[Handle]:
@@ -251,7 +255,7 @@ class StreamerClient:
             ]
         for handle, reply in zip(handles, replies, strict=True):
             if isinstance(reply, Ack) and reply.duplicate:
-                await handle.catch_up()
+                handle.resume()
         return handles
 
     async def _items(self, frame: Row, kind: type[AuditPage | Requests], limit: int | None) -> Sequence[Row]:

@@ -1,15 +1,26 @@
 """Watching: which handles and topics are open, and which of them a push concerns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from client.errors import ClientError, RequestRejected
+from client.errors import ClientError, RequestRejected, WatchClosed
 from client.handle import Handle
 from client.repairs import Ask, Repairs
 from client.tail import Tail
 from client.topic_watch import TopicWatch
 from client.updates import Update
 from domain.protocol import Response
+
+
+@contextmanager
+def left_on_failure(watches: Sequence[Handle | TopicWatch]) -> Iterator[None]:
+    """End watches that their user does not get: what is asked for them fails, or is asked no longer."""
+    try:
+        yield
+    except BaseException:
+        for watch in watches:
+            watch.fail(WatchClosed())
+        raise
 
 
 class Watching:

@@ -273,43 +273,6 @@ async def test_a_socket_that_does_not_answer_after_a_sleep_of_the_machine_is_rep
     assert len(server.received("ping")) <= 2  # the second is the first, asked again on the new socket
 
 
-async def test_closing_the_client_ends_its_handles(connect: Connect) -> None:
-    async with connect() as client:
-        handle = await client.submit("report")
-        waiting = asyncio.create_task(handle.result())
-        await client.ping()
-    with pytest.raises(ConnectionLost):
-        await waiting
-    with pytest.raises(ConnectionLost):
-        await client.ping()
-
-
-async def test_a_client_is_used_in_an_async_with_block(connect: Connect) -> None:
-    client = connect()
-    for call in (client.ping(), client.submit("report"), client.subscribe("r1"), client.watch_topic("tenant#acme")):
-        with pytest.raises(RuntimeError, match="async with"):
-            await call
-
-
-async def test_a_client_that_was_closed_is_not_entered_again(server: ScriptedServer, connect: Connect) -> None:
-    async with connect() as client:
-        pass
-    with pytest.raises(RuntimeError, match="once"):
-        async with client:
-            pytest.fail("entered twice")
-    assert len(server.headers) == 1
-
-
-async def test_a_client_that_could_not_connect_may_try_again(server: ScriptedServer, connect: Connect) -> None:
-    client = connect()
-    server.refusals = [401]
-    with pytest.raises(ConnectRefused):
-        async with client:
-            pytest.fail("connected")
-    async with client:
-        assert await client.ping() == EPOCH
-
-
 @pytest.mark.parametrize("seed", range(15))
 async def test_however_often_the_connection_is_cut_each_version_comes_once(
     server: ScriptedServer, connect: Connect, seed: int

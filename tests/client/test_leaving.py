@@ -1,0 +1,103 @@
+"""What is watched no longer is forgotten, by the client and by the server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from client import Handle, RequestRejected, StreamerClient, Submission
+from tests.client.scripted_server import ScriptedServer, error
+
+Connect = Callable[..., StreamerClient]
+Begin = Callable[[StreamerClient], Awaitable[Any]]
+
+
+async def _submitted_again(client: StreamerClient) -> Handle:
+    await (await client.submit("report", idempotency_key="k")).close()
+    return await client.submit("report", idempotency_key="k")
+
+
+async def _submitted_twice(client: StreamerClient) -> Any:
+    return await client.submit_many([Submission(action="report", payload="x" * 20_000) for _ in range(2)])
+
+
+BEGINNINGS = {
+    "subscribe": lambda client: client.subscribe("r1"),
+    "watch_topic": lambda client: client.watch_topic("tenant#acme"),
+    "submit": _submitted_again,
+}
+begun = pytest.mark.parametrize("begin", BEGINNINGS.values(), ids=BEGINNINGS)
+
+
+@begun
+async def test_a_watch_that_is_refused_is_forgotten(server: ScriptedServer, connect: Connect, begin: Begin) -> None:
+    server.on["subscribe"] = lambda *_: error("FORBIDDEN", "not yours")
+    async with connect() as client:
+        with pytest.raises(RequestRejected, match="not yours"):
+            await begin(client)
+        assert client._watching._all() == []
+
+
+@begun
+async def test_a_watch_that_nobody_waits_for_is_forgotten(
+    server: ScriptedServer, connect: Connect, begin: Begin
+) -> None:
+    server.on["subscribe"] = lambda *_: None
+    async with connect() as client:
+        beginning = asyncio.ensure_future(begin(client))
+        await server.until(lambda: server.received("subscribe"))
+        beginning.cancel()
+        await asyncio.wait((beginning,))
+        assert client._watching._all() == []
+
+
+async def test_what_was_submitted_of_many_is_forgotten_when_nobody_waits_for_the_rest(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    def once(frame: Any, socket: Any) -> Any:
+        return server._submit_batch(frame, socket) if len(server.received("submit_batch")) == 1 else None
+
+    server.on["submit_batch"] = once
+    async with connect() as client:
+        submitting = asyncio.ensure_future(_submitted_twice(client))
+        await server.until(lambda: len(server.received("submit_batch")) == 2)
+        submitting.cancel()
+        await asyncio.wait((submitting,))
+        assert client._watching._all() == []
+
+
+async def test_the_last_handle_is_unsubscribed_whoever_failed_to_watch_beside_it(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    server.append("r1", "RequestSubmitted")
+    async with connect() as client:
+        handle = await client.subscribe("r1")
+        server.on["subscribe"] = lambda *_: error("FORBIDDEN", "not yours")
+        with pytest.raises(RequestRejected):
+            await client.subscribe("r1")
+        await handle.close()
+    assert server.received("unsubscribe") == [{"request_id": "r1"}]
+
+
+async def test_known_requests_among_many_are_caught_up_with_and_one_that_cannot_be_tells_so(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    work = [Submission(action="report", idempotency_key=key) for key in "ab"]
+    async with connect() as client:
+        for handle in await client.submit_many(work):
+            await handle.close()
+        server.append("r2", "RequestCompleted", result=2)
+        del server.logs["r1"]
+        server.on["submit_batch"] = lambda *_: {
+            "type": "acks",
+            "items": [
+                {"type": "ack", "request_id": name, "status": "PENDING", "version": 1, "duplicate": True}
+                for name in ("r1", "r2")
+            ],
+        }
+        lost, found = await client.submit_many(work)
+        assert await found.result() == 2
+        with pytest.raises(RequestRejected, match="No such request"):
+            await lost.result()
+        assert (lost.request_id, lost.refusal) == ("r1", None)
