@@ -37,6 +37,7 @@ class Handle(Feed):
         self._newest: Update | None = None
         self._patience = Patience()
         self._answer: Response | None = None
+        self._repair: asyncio.Task[None] | None = None
 
     @property
     def version(self) -> int:
@@ -102,6 +103,8 @@ class Handle(Feed):
     async def close(self) -> None:
         """Stop watching; the request goes on."""
         self.end()
+        if self._repair is not None:
+            self._repair.cancel()  # it would subscribe again
         if self._leave(self):
             await self._ask({"type": "unsubscribe", "request_id": self.request_id})
 
@@ -145,7 +148,7 @@ class Handle(Feed):
         return expect(await self._ask({"type": "get", "request_id": self.request_id}), Request)
 
     def _follow(self, heard: Heard) -> None:
-        self._repairs.follow(self._tail, heard, self._take, self.fail)
+        self._repair = self._repairs.follow(self._tail, heard, self._take, self.fail) or self._repair
 
     def _take(self, updates: tuple[Update, ...]) -> None:
         self.give(updates)

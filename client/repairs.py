@@ -49,13 +49,16 @@ class Repairs:
             heard = tail.answered(await self._answer(tail.request_id, heard.ask_after, live=live))
             give(heard.updates)
 
-    def follow(self, tail: Tail, heard: Heard, give: Give, fail: Fail, *, live: bool = True) -> None:
-        """The same without waiting for the log; what cannot be repaired goes to `fail`."""
+    def follow(
+        self, tail: Tail, heard: Heard, give: Give, fail: Fail, *, live: bool = True
+    ) -> asyncio.Task[None] | None:
+        """The same without waiting for the log; what cannot be repaired goes to `fail`. The task that asks, if any."""
         give(heard.updates)
-        if heard.ask_after is not None:
-            self.start(self.catch_up(tail, Heard(ask_after=heard.ask_after), give, live=live), fail)
+        if heard.ask_after is None:
+            return None
+        return self.start(self.catch_up(tail, Heard(ask_after=heard.ask_after), give, live=live), fail)
 
-    def start(self, work: Coroutine[Any, Any, None], fail: Fail) -> None:
+    def start(self, work: Coroutine[Any, Any, None], fail: Fail) -> asyncio.Task[None]:
         """Have work done in the background; its errors go to `fail`."""
 
         async def guarded() -> None:
@@ -67,6 +70,8 @@ class Repairs:
         task = asyncio.create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before its first step, it was never awaited
+        return task
 
     async def settled(self) -> None:
         """Wait until all repairs that are under way now are done."""

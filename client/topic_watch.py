@@ -5,6 +5,7 @@ topic have changed since an instant, and the log what they did. The server tells
 next time: its view of what changed is a little behind, so the answers overlap, and what was had already is dropped.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -40,7 +41,7 @@ class TopicWatch(Feed):
         self._early: list[Update] | None = []  # what is pushed before the first answer
         self._from = EPOCH  # what was before is not told
         self._asked_until = EPOCH  # where the next question about changes starts
-        self._asking = False
+        self._look_out: asyncio.Task[None] | None = None
         self._patience = Patience()
 
     async def subscribe(self) -> None:
@@ -58,6 +59,8 @@ class TopicWatch(Feed):
     async def close(self) -> None:
         """Stop watching."""
         self.end()
+        if self._look_out is not None:
+            self._look_out.cancel()  # it would subscribe again
         if self._leave(self):
             await self._repairs.insist({"type": "unsubscribe", "topic": self.topic}, Unsubscribed)
 
@@ -94,23 +97,20 @@ class TopicWatch(Feed):
         self._leave(self)
 
     def _look(self) -> None:
-        if not self._asking and self._early is None and not self._ended.is_set():
-            self._asking = True
-            self._repairs.start(self._find_changes(), self.fail)
+        is_looking = self._look_out is not None and not self._look_out.done()
+        if not is_looking and self._early is None and not self._ended.is_set():
+            self._look_out = self._repairs.start(self._find_changes(), self.fail)
 
     async def _find_changes(self) -> None:
-        try:
-            more: bool | None = True
-            while more:
-                frame = {"type": "subscribe", "topic": self.topic, "since": to_text(self._asked_until)}
-                answer = await self._repairs.insist(frame, Subscribed)
-                for changed in answer.requests or ():
-                    self._changed(changed["request_id"], changed["version"])
-                self._asked_until = max(self._asked_until, answer.at or self._asked_until)
-                more = answer.more
-            self._forget()
-        finally:
-            self._asking = False
+        more: bool | None = True
+        while more:
+            frame = {"type": "subscribe", "topic": self.topic, "since": to_text(self._asked_until)}
+            answer = await self._repairs.insist(frame, Subscribed)
+            for changed in answer.requests or ():
+                self._changed(changed["request_id"], changed["version"])
+            self._asked_until = max(self._asked_until, answer.at or self._asked_until)
+            more = answer.more
+        self._forget()
 
     def _changed(self, request_id: str, version: int) -> None:
         followed = self._tails.get(request_id) or self._follow(request_id, 0)

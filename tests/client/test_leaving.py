@@ -8,6 +8,7 @@ import pytest
 
 from client import Handle, RequestRejected, StreamerClient, Submission
 from tests.client.scripted_server import ScriptedServer, error
+from tests.client.test_connection import cut
 
 Connect = Callable[..., StreamerClient]
 Begin = Callable[[StreamerClient], Awaitable[Any]]
@@ -101,3 +102,44 @@ async def test_known_requests_among_many_are_caught_up_with_and_one_that_cannot_
         with pytest.raises(RequestRejected, match="No such request"):
             await lost.result()
         assert (lost.request_id, lost.refusal) == ("r1", None)
+
+
+async def test_a_closed_topic_is_not_subscribed_again_by_who_looks_for_changes(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    server.on["subscribe"] = lambda frame, _: {**server._subscribe_topic(frame), "more": "since" in frame}
+    async with connect() as client:
+        watch = await client.watch_topic("tenant#acme")
+        await client.ping()
+        await cut(server)
+        await server.until(lambda: any("since" in frame for frame in server.received("subscribe")))
+        await watch.close()
+        await asyncio.gather(*(client.ping() for _ in range(5)))
+    assert "subscribe" not in after_the_last(server, "unsubscribe")
+
+
+async def test_a_closed_handle_is_not_subscribed_again_by_who_fills_a_gap(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    server.on["subscribe"] = lambda *_: error("INTERNAL_ERROR", "once more")
+    async with connect(tries=1000) as client:
+        handle = await client.submit("report")
+        server.append("r1", "AttemptStarted")
+        await server.push("r1", 2)
+        await server.until(lambda: server.received("subscribe"))
+        await handle.close()
+        await asyncio.gather(*(client.ping() for _ in range(5)))
+    assert "subscribe" not in after_the_last(server, "unsubscribe")
+
+
+async def test_a_handle_is_closed_before_it_began_to_ask(server: ScriptedServer, connect: Connect) -> None:
+    async with connect() as client:
+        handle = await client.submit("report")
+        handle.resume()
+        await handle.close()
+    assert server.received("subscribe") == []
+
+
+def after_the_last(server: ScriptedServer, kind: str) -> list[str]:
+    kinds = [frame["type"] for frame in server.frames]
+    return kinds[len(kinds) - kinds[::-1].index(kind) :]
