@@ -74,6 +74,11 @@ class Connection:
         self._keeping: asyncio.Task[None] | None = None
         self._aside: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a line; if not, the next one starts with nothing but what is watched then."""
+        return self._line is not None and not self._line.is_lost
+
     async def open(self) -> None:
         """Connect for the first time; ConnectRefused or ConnectionLost soon when that is not possible."""
         try:

@@ -21,6 +21,11 @@ class Line:
         self._socket = socket
         self._reading = asyncio.create_task(self._read(hear))
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the socket is closed, as far as is known."""
+        return self._reading.done()
+
     async def send(self, text: str) -> bool:
         """Send a frame; whether the socket took it."""
         try:

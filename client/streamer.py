@@ -77,7 +77,7 @@ class StreamerClient:
             reply_timeout=reply_timeout,
         )
         self._repairs = Repairs(self._ask, settings.backoff)
-        self._watching = Watching(self._ask, self._repairs)
+        self._watching = Watching(self._ask, self._repairs, lambda: self._connection.is_connected)
         self._connection = Connection(settings, self._watching)
         self._turns = Turns(self._connection.ask, settings.backoff)
         self._sleep = settings.backoff.sleep

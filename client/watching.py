@@ -1,6 +1,6 @@
 """Watching: which handles and topics are open, and which of them a push concerns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from client.errors import ClientError, RequestRejected, WatchClosed
@@ -30,9 +30,10 @@ class Watching:
     belong to. While such a reply is expected, pushes that concern nobody are held.
     """
 
-    def __init__(self, ask: Ask, repairs: Repairs) -> None:
+    def __init__(self, ask: Ask, repairs: Repairs, is_connected: Callable[[], bool]) -> None:
         self._ask = ask
         self._repairs = repairs
+        self._is_connected = is_connected
         self._handles: dict[str, list[Handle]] = {}
         self._topics: list[TopicWatch] = []
         self._expecting = 0
@@ -107,18 +108,18 @@ class Watching:
         return [*(handle for handles in self._handles.values() for handle in handles), *self._topics]
 
     def _leave(self, handle: Handle) -> bool:
-        """Forget a handle; whether it was the last on its request."""
+        """Forget a handle; whether it was the last on its request, and is watched on a line."""
         handles = self._handles.get(handle.request_id, [])
         if handle not in handles:
             return False
         handles.remove(handle)
         if not handles:
             del self._handles[handle.request_id]
-        return not handles
+        return not handles and self._is_connected()
 
     def _leave_topic(self, watch: TopicWatch) -> bool:
-        """Forget a watch; whether it was the last of its topic."""
+        """Forget a watch; whether it was the last of its topic, and is watched on a line."""
         if watch not in self._topics:
             return False
         self._topics.remove(watch)
-        return all(other.topic != watch.topic for other in self._topics)
+        return all(other.topic != watch.topic for other in self._topics) and self._is_connected()

@@ -140,6 +140,19 @@ async def test_a_handle_is_closed_before_it_began_to_ask(server: ScriptedServer,
     assert server.received("subscribe") == []
 
 
+async def test_what_is_closed_without_a_connection_waits_for_none(server: ScriptedServer, connect: Connect) -> None:
+    async with connect(tries=1000) as client:
+        handle, watch = await client.submit("report"), await client.watch_topic("tenant#acme")
+        server.refuse_all = 503
+        await cut(server)
+        await handle.close()
+        await watch.close()
+        server.refuse_all = None
+        await client.ping()
+    assert server.received("unsubscribe") == []
+    assert server.received("subscribe") == [{"topic": "tenant#acme"}]
+
+
 def after_the_last(server: ScriptedServer, kind: str) -> list[str]:
     kinds = [frame["type"] for frame in server.frames]
     return kinds[len(kinds) - kinds[::-1].index(kind) :]
