@@ -25,5 +25,7 @@ class Backoff:
 
     def waits(self, tries: int | None = None) -> Iterator[timedelta]:
         """The wait before each further try."""
-        for attempt in range(self.tries if tries is None else tries):
-            yield min(self.cap, self.base * 2**attempt) * self.random()
+        bound = min(self.cap, self.base)
+        for _ in range(self.tries if tries is None else tries):
+            yield bound * self.random()
+            bound = min(self.cap, bound * 2)

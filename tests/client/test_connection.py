@@ -158,6 +158,11 @@ def test_a_wait_is_a_random_part_of_its_bound() -> None:
     assert waits == [timedelta(0), timedelta(seconds=0.5), timedelta(seconds=4)]
 
 
+def test_however_often_is_tried_no_wait_grows_beyond_the_cap() -> None:
+    waits = list(Backoff(cap=timedelta(seconds=20), tries=1000, random=lambda: 1.0).waits())
+    assert waits[-1] == timedelta(seconds=20)
+
+
 async def test_sockets_that_never_bring_a_frame_use_up_the_tries(server: ScriptedServer, connect: Connect) -> None:
     async with connect(tries=4) as client:
         server.on["get"] = lambda *_: server.kill()
