@@ -10,6 +10,7 @@ from rich.text import Text
 
 from client import show
 from client.bars import Bars
+from client.errors import RequestRejected
 from client.handle import Handle
 from client.streamer import StreamerClient
 from client.updates import Update
@@ -52,15 +53,19 @@ class Session:
             self.tell({"request_id": handle.request_id}, Text(handle.request_id))
 
     async def submit_many(self) -> None:
-        """Ask for much work and print a line for each: its request's id, or why it was refused."""
+        """Ask for much work and print a line for each: its request's id, or why there is none."""
         handles = await self.client.submit_many(self.asked.file)
         for handle in handles:
-            if (refusal := handle.refusal) is None:
+            if handle.error is None:
                 self.tell({"request_id": handle.request_id}, Text(handle.request_id))
-            else:
+            elif (refusal := handle.refusal) is not None:
                 self.tell({"code": refusal.code, "message": refusal.told}, Text(f"{refusal.code}: {refusal.told}"))
-        if refused := next((handle.refusal for handle in handles if handle.refusal), None):
-            raise refused
+            else:
+                kind = type(handle.error).__name__
+                self.tell({"error": kind, "message": str(handle.error)}, Text(f"no answer: {kind}"))
+        errors = [handle.error for handle in handles if handle.error is not None]
+        if errors:  # what was not answered says more than what was refused before it
+            raise errors[0] if isinstance(errors[-1], RequestRejected) else errors[-1]
 
     async def watch(self) -> None:
         """Follow a request and print its result."""

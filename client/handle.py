@@ -50,9 +50,14 @@ class Handle(Feed):
         return self._tail.state
 
     @property
+    def error(self) -> ClientError | None:
+        """Why no request is known that could be watched, if none is: the refusal, or why there was no answer."""
+        return None if self.request_id else self._error
+
+    @property
     def refusal(self) -> RequestRejected | None:
         """Why the submission was refused, if it was: then nothing is watched and there is no request."""
-        return self._error if isinstance(self._error, RequestRejected) and not self.request_id else None
+        return self.error if isinstance(self.error, RequestRejected) else None
 
     @overload
     async def result(self, kind: None = None, *, within: Timeout = None) -> Any: ...

@@ -19,7 +19,7 @@ from client.backoff import Backoff
 from client.batches import Submission, answers, batches
 from client.connection import Connection, Settings
 from client.credentials import Credentials, Provider, Token
-from client.errors import RequestRejected
+from client.errors import ClientError, RequestRejected
 from client.handle import Handle
 from client.repairs import Repairs, expect
 from client.topic_watch import TopicWatch
@@ -128,11 +128,22 @@ class StreamerClient:
 
         The handle of one that was refused has ended: its `result()` raises the RequestRejected that tells why. The
         others are not concerned. Synchronous actions are refused: submit those one by one.
+
+        When a frame is not answered, the rest is not sent, and the handles of all these have ended with the error; if
+        it is the first frame, the error is raised. Whether its submissions were taken in is not known: with an
+        idempotency key they can be submitted again.
         """
         handles: list[Handle] = []
+        frames = [submission.frame() for submission in submissions]
         with left_on_failure(handles):
-            for batch in batches([submission.frame() for submission in submissions]):
-                handles += await self._submitted_batch(batch)
+            for batch in batches(frames):
+                try:
+                    handles += await self._submitted_batch(batch)
+                except ClientError as error:
+                    if not handles:
+                        raise
+                    handles += [self._watching.without_request(error) for _ in frames[len(handles) :]]
+                    break
         return handles
 
     @overload
@@ -248,7 +259,7 @@ class StreamerClient:
             except RequestRejected as refused:
                 replies = [refused for _ in batch]
             handles = [
-                self._watching.refused(reply)
+                self._watching.without_request(reply)
                 if isinstance(reply, RequestRejected)
                 else self._watching.handle(reply.request_id)
                 for reply in replies

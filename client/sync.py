@@ -23,7 +23,7 @@ import client.streamer
 import client.topic_watch
 from client.batches import Submission
 from client.connection import CLOSED
-from client.errors import ConnectionLost, RequestRejected
+from client.errors import ClientError, ConnectionLost, RequestRejected
 from client.streamer import Row
 from client.typed import Kind, Timeout
 from client.updates import State, Update
@@ -118,6 +118,11 @@ class Handle(_Feed):
     def state(self) -> State | None:
         """The newest state that is known, None before any is."""
         return self._handle.state
+
+    @property
+    def error(self) -> ClientError | None:
+        """Why no request is known that could be watched, if none is: the refusal, or why there was no answer."""
+        return self._handle.error
 
     @property
     def refusal(self) -> RequestRejected | None:

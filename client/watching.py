@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from client.errors import ClientError, RequestRejected, WatchClosed
+from client.errors import ClientError, WatchClosed
 from client.handle import Handle
 from client.repairs import Ask, Repairs
 from client.tail import Tail
@@ -65,8 +65,8 @@ class Watching:
         handle.answered(answer)
         return handle
 
-    def refused(self, error: RequestRejected) -> Handle:
-        """A handle that has ended: what was asked for was refused."""
+    def without_request(self, error: ClientError) -> Handle:
+        """A handle that has ended: what was asked for was refused, or never answered."""
         handle = Handle(Tail(""), self._ask, self._repairs, self._leave)
         handle.end(error)
         return handle

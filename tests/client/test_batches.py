@@ -1,11 +1,12 @@
 """Much work in few frames: a handle for each submission, whatever became of the others."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from client import RequestRejected, StreamerClient, Submission, UnreadableReply
+from client import NoReply, RequestRejected, StreamerClient, Submission, UnreadableReply
 from domain.errors import ErrorCode
 from domain.exact_json import FRAME_DEPTH
 from domain.protocol import FRAME_LIMIT, FRAME_TARGET, MAX_BATCH
@@ -108,3 +109,40 @@ async def test_replies_that_do_not_fit_are_an_error(
     async with connect() as client:
         with pytest.raises(UnreadableReply):
             await client.submit_many(reports(1))
+
+
+def only_the_first(server: ScriptedServer) -> None:
+    """Answer one batch, and no other."""
+
+    def first(frame: dict[str, Any], socket: Any) -> Any:
+        server.on["submit_batch"] = lambda *_: None
+        return server._submit_batch(frame, socket)
+
+    server.on["submit_batch"] = first
+
+
+async def test_what_was_taken_in_is_watched_whatever_became_of_the_rest(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    only_the_first(server)
+    async with connect(reply_timeout=timedelta(0)) as client:
+        handles = await client.submit_many(reports(2 * MAX_BATCH + 1))
+        assert [handle.request_id for handle in handles[:MAX_BATCH]] == [f"r{n}" for n in range(1, MAX_BATCH + 1)]
+        assert {handle.error for handle in handles[:MAX_BATCH]} == {None}
+        rest = handles[MAX_BATCH:]
+        assert len(rest) == MAX_BATCH + 1
+        assert all(isinstance(handle.error, NoReply) and handle.refusal is None for handle in rest)
+        with pytest.raises(NoReply):
+            await rest[-1].result()
+        server.append("r1", "RequestCompleted", result="first")
+        await server.push("r1", 1, 2)
+        assert await handles[0].result() == "first"
+    sent = server.received("submit_batch")
+    assert all(len(batch["items"]) == MAX_BATCH for batch in sent)  # the third is not sent any more
+
+
+async def test_the_first_batch_without_an_answer_is_an_error(server: ScriptedServer, connect: Connect) -> None:
+    server.on["submit_batch"] = lambda *_: None
+    async with connect(reply_timeout=timedelta(0)) as client:
+        with pytest.raises(NoReply):
+            await client.submit_many(reports(MAX_BATCH + 1))

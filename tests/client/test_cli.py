@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from client import cli
+from domain.protocol import MAX_BATCH
 from tests.client.scripted_server import ScriptedServer, error
 
 KEY = "k" * 64
@@ -253,6 +254,28 @@ async def test_the_command_prints_what_was_refused_and_exits_with_one(
         1,
         '{"request_id":"r1"}\n{"code":"INVALID_ACTION","message":"unknown action"}\n',
     )
+
+
+async def test_the_command_prints_what_was_taken_in_and_what_nobody_answered(
+    server: ScriptedServer, streamer: Streamer, tmp_path: Path
+) -> None:
+    def first_refused(frame: dict[str, Any], socket: Any) -> Any:
+        server.on["submit_batch"] = gone
+        items = [server._submit(item, socket) for item in frame["items"]]
+        return {"type": "acks", "items": [error("INVALID_ACTION", "unknown action"), *items[1:]]}
+
+    def gone(_: object, socket: Any) -> None:
+        server.refuse_all = 401
+        socket.transport.abort()
+
+    server.on["submit_batch"] = first_refused
+    lines = tmp_path / "work.jsonl"
+    lines.write_text('{"action":"report"}\n' * (MAX_BATCH + 2))
+    done = await streamer("submit-many", str(lines))
+    printed = done.out.splitlines()
+    assert (done.code, printed[0]) == (3, "INVALID_ACTION: unknown action")
+    assert printed[1:MAX_BATCH] == [f"r{n}" for n in range(2, MAX_BATCH + 1)]
+    assert printed[MAX_BATCH:] == ["no answer: ConnectRefused"] * 2
 
 
 @pytest.mark.parametrize("text", ['{"actoin":"report"}', "[1]", "{", '{"payload":1}'])
