@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ Token = str | Provider
 
 EARLY: Final = timedelta(seconds=45)  # before a token ends, its connection is replaced
 SHORTEST: Final = timedelta(seconds=15)  # between two connects, however soon tokens end
+_NEVER: Final = 10**10  # seconds since 1970
 
 
 @dataclass(slots=True)
@@ -46,9 +48,8 @@ class Credentials:
                 raise ConnectRefused("a JWT is no ticket: addresses are logged")
             return {}, f"?ticket={quote(ticket, safe='')}"
         token = self.token if isinstance(self.token, str) else await _given(self.token)
-        ends_at = (_claims(token) or {}).get("exp")
         # One that cannot be renewed is used to its end.
-        self._ends_at = float(ends_at) if ends_at is not None and not isinstance(self.token, str) else None
+        self._ends_at = None if isinstance(self.token, str) else _end(_claims(token) or {})
         return {"Authorization": f"Bearer {token}"}, ""
 
     def life(self) -> timedelta | None:
@@ -69,6 +70,12 @@ async def _given(provider: Provider | None) -> str:
         raise
     except Exception as exc:  # whatever the caller's own function raises
         raise ConnectionLost("the provider of tokens or tickets failed") from exc
+
+
+def _end(claims: Mapping[str, Any]) -> float | None:
+    """When a token ends, in seconds since 1970; None when it does not say so in a number."""
+    ends_at = claims.get("exp")
+    return float(min(max(ends_at, 0), _NEVER)) if isinstance(ends_at, int | Decimal) else None
 
 
 def _claims(token: str) -> Mapping[str, Any] | None:

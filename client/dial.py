@@ -28,5 +28,5 @@ async def dial(url: str, credentials: Credentials) -> Socket:
         status = exc.response.status_code
         error = ConnectRefused if status in _REFUSED else ConnectionLost
         raise error(url=url, status=status) from exc
-    except (OSError, TimeoutError, WebSocketException) as exc:
+    except (OSError, ValueError, WebSocketException) as exc:  # a ValueError: no address
         raise ConnectionLost(str(exc), url=url) from exc

@@ -13,8 +13,6 @@ from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
-from msgspec import convert
-
 from client.backoff import Backoff
 from client.batches import Submission, answers, batches
 from client.connection import Connection, Settings
@@ -25,6 +23,7 @@ from client.repairs import Repairs, expect
 from client.topic_watch import TopicWatch
 from client.turns import Turns
 from client.typed import Kind, Timeout
+from client.updates import events_of
 from client.vigil import keep_vigil
 from client.watching import Watching, left_on_failure
 from domain import protocol
@@ -203,7 +202,7 @@ class StreamerClient:
         while following is not None:
             frame = {"type": "history", "request_id": request_id, "after": following, "limit": _PAGE}
             page = expect(await self._ask(frame), HistoryPage)
-            events.extend(convert(event, EventShown) for event in page.events)
+            events += events_of(page)
             following = page.next
         return events
 

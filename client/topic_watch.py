@@ -14,10 +14,10 @@ from client.errors import ClientError, EventsLost, RequestRejected
 from client.feed import Feed
 from client.repairs import Repairs
 from client.tail import Heard, Tail
-from client.updates import Update
+from client.updates import Update, read_state, rows_of
 from client.vigil import Patience
 from domain.errors import ErrorCode
-from domain.instant import EPOCH, from_text, to_text
+from domain.instant import EPOCH, to_text
 from domain.protocol import Subscribed, Unsubscribed
 
 LOST: Final = "EventsLost"  # the type of an update that tells of events that the log no longer has
@@ -34,7 +34,7 @@ class TopicWatch(Feed):
         super().__init__()
         self.topic = topic
         self.requests: Sequence[Mapping[str, Any]] = ()
-        self._user_id = topic.split("#")[2] if topic.startswith("user#") else None
+        self._user_id = topic.split("#", 2)[-1] if topic.startswith("user#") else None
         self._repairs = repairs
         self._leave = leave
         self._tails: dict[str, _Followed] = {}
@@ -49,9 +49,10 @@ class TopicWatch(Feed):
         first = await self._repairs.insist({"type": "subscribe", "topic": self.topic}, Subscribed)
         self.requests = first.requests or ()
         self._from = self._asked_until = first.at or EPOCH
-        for shown in self.requests:
-            tail = Tail(shown["request_id"], shown["version"], shown["state"])
-            self._tails[tail.request_id] = _Followed(tail, from_text(shown["state"]["updated_at"]))
+        for row in rows_of(first):
+            self._tails[row.request_id] = _Followed(
+                Tail(row.request_id, row.version, row.state), read_state(row.state).updated_at
+            )
         early, self._early = self._early or [], None
         for update in early:
             self.pushed(update)
@@ -73,8 +74,7 @@ class TopicWatch(Feed):
             return
         followed = self._tails.get(update.request_id)
         if followed is None:
-            begun = from_text(str((update.state or {}).get("submitted_at") or to_text(EPOCH)))
-            started_before = begun < self._from
+            started_before = read_state(update.state).submitted_at < self._from
             followed = self._follow(update.request_id, update.from_version - 1 if started_before else 0)
         self._repair(followed, followed.tail.pushed(update))
 
@@ -106,8 +106,8 @@ class TopicWatch(Feed):
         while more:
             frame = {"type": "subscribe", "topic": self.topic, "since": to_text(self._asked_until)}
             answer = await self._repairs.insist(frame, Subscribed)
-            for changed in answer.requests or ():
-                self._changed(changed["request_id"], changed["version"])
+            for changed in rows_of(answer):
+                self._changed(changed.request_id, changed.version)
             self._asked_until = max(self._asked_until, answer.at or self._asked_until)
             more = answer.more
         self._forget()

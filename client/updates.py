@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import ValidationError, convert
+from msgspec import Struct, ValidationError, convert
 
 from client.errors import UnreadableReply
+from domain.instant import EPOCH
+from domain.instant_field import Instant
 from domain.protocol import EventPush, EventShown, EventsPush, HistoryPage, Subscribed
 from domain.state import FINAL
 
 State = Mapping[str, Any]
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,24 @@ class Answer:
     updates: tuple[Update, ...]
 
 
+class Row(Struct, frozen=True):
+    """A request of a topic, as it is now."""
+
+    request_id: str
+    version: int
+    state: dict[str, Any]
+
+
+class StateFields(Struct, frozen=True):
+    """What this library itself looks at in a state; the rest is for its user."""
+
+    status: str | None = None
+    percent: float | None = None
+    error: dict[str, Any] | None = None
+    submitted_at: Instant = EPOCH
+    updated_at: Instant = EPOCH
+
+
 def is_final(state: State | None) -> bool:
     """Whether a request in this state has ended."""
     return state is not None and state.get("status") in FINAL
@@ -64,27 +85,48 @@ def is_final(state: State | None) -> bool:
 
 def updates_of(frame: EventPush | EventsPush) -> tuple[Update, ...]:
     """The updates in a pushed frame, in its order; UnreadableReply when one does not fit the protocol."""
-    try:
-        pushes = [frame] if isinstance(frame, EventPush) else [convert(item, EventPush) for item in frame.items]
-        return tuple(
-            _update(push.request_id, convert(push.event, EventShown), push.state, push.from_version, push.user_id)
-            for push in pushes
-        )
-    except ValidationError as exc:
-        raise UnreadableReply("a push") from exc
+    pushes = [frame] if isinstance(frame, EventPush) else [_read(item, EventPush, "a push") for item in frame.items]
+    for push in pushes:
+        read_state(push.state)
+    return tuple(
+        _update(push.request_id, _read(push.event, EventShown, "a push"), push.state, push.from_version, push.user_id)
+        for push in pushes
+    )
 
 
 def answer_of(frame: Subscribed | HistoryPage) -> Answer:
-    """The answer in a `subscribed` or `history` frame; UnreadableReply when an event does not fit the protocol."""
-    try:
-        events = [convert(event, EventShown) for event in frame.events]
-    except ValidationError as exc:
-        raise UnreadableReply(f"an event of `{frame.type}`", request_id=frame.request_id) from exc
+    """The answer in a `subscribed` or `history` frame; UnreadableReply when it does not fit the protocol."""
+    read_state(frame.state)
     updates = tuple(
         _update(frame.request_id or "", event, frame.state if event.version == frame.version else None)
-        for event in events
+        for event in events_of(frame)
     )
     return Answer(version=frame.version, state=frame.state, updates=updates)
+
+
+def events_of(frame: Subscribed | HistoryPage) -> list[EventShown]:
+    """The events in the answer; UnreadableReply when one does not fit the protocol."""
+    return [_read(event, EventShown, f"an event of `{frame.type}`") for event in frame.events]
+
+
+def rows_of(frame: Subscribed) -> list[Row]:
+    """The requests of a topic in the answer; UnreadableReply when one does not fit the protocol."""
+    rows = [_read(row, Row, f"a request of `{frame.type}`") for row in frame.requests or ()]
+    for row in rows:
+        read_state(row.state)
+    return rows
+
+
+def read_state(state: State | None) -> StateFields:
+    """What a state says that this library looks at; UnreadableReply when it does not fit the protocol."""
+    return _read(state or {}, StateFields, "a state")
+
+
+def _read(value: Any, kind: type[Kind], what: str) -> Kind:
+    try:
+        return convert(value, kind)
+    except ValidationError as exc:
+        raise UnreadableReply(what) from exc
 
 
 def _update(

@@ -141,6 +141,15 @@ async def test_no_server_is_told_after_a_few_tries(clock: ManualClock) -> None:
     assert clock.waits == [0.2, 0.4]
 
 
+@pytest.mark.parametrize(
+    "url", ["ws://127.0.0.1:port/", f"ws://{'a' * 70}.example/", "ws://[::1/", "http://127.0.0.1/", "nowhere"]
+)
+async def test_an_address_that_is_none_is_no_connection(url: str, clock: ManualClock) -> None:
+    with pytest.raises(ConnectionLost):
+        async with StreamerClient(url, token="t", backoff=Backoff(sleep=clock.sleep)):
+            pytest.fail("connected")
+
+
 async def test_the_waits_grow_up_to_a_cap_and_end(server: ScriptedServer, clock: ManualClock) -> None:
     backoff = Backoff(tries=9, random=lambda: 1.0, sleep=clock.sleep)
     async with StreamerClient(server.url, token="t", backoff=backoff) as client:

@@ -69,10 +69,12 @@ async def test_a_plain_provider_may_take_its_time(connect: Connect) -> None:
         (a_token(timedelta(hours=1)), None),  # fixed: a new connect would get the same
         (lambda: "no JWT", None),
         (lambda: "a.b.c", None),
+        (lambda: jwt.encode({"exp": "soon"}, "k" * 32), None),
+        (lambda: jwt.encode({"exp": -(10**400)}, "k" * 32), SHORTEST),
         (lambda: a_token(timedelta(hours=1)), timedelta(hours=1) - EARLY),
         (lambda: a_token(timedelta(seconds=-5)), SHORTEST),
     ],
-    ids=["fixed", "opaque", "garbled", "an hour", "ended"],
+    ids=["fixed", "opaque", "garbled", "no number", "long ago", "an hour", "ended"],
 )
 async def test_a_connection_lives_until_shortly_before_its_token_ends(token: Any, life: timedelta | None) -> None:
     credentials = Credentials(token)
@@ -82,6 +84,12 @@ async def test_a_connection_lives_until_shortly_before_its_token_ends(token: Any
         assert told is life
     else:
         assert abs(told - life) < timedelta(seconds=5)
+
+
+async def test_a_token_may_end_later_than_anything_can_be_told() -> None:
+    credentials = Credentials(lambda: jwt.encode({"exp": 10**400}, "k" * 32))
+    await credentials.shown()
+    assert (credentials.life() or SHORTEST) > timedelta(days=36500)
 
 
 async def test_a_socket_is_replaced_before_its_token_ends(

@@ -129,3 +129,9 @@ async def test_who_waits_no_longer_hears_whether_the_request_has_ended(
             await (await client.submit("report")).result(within=0)
         with pytest.raises(StillRunning, match="it has ended"):
             await (await client.subscribe("done")).result(within=0)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x", "http://127.0.0.1:port/x", "http:///x", "file:///etc/passwd"])
+async def test_a_link_that_is_none_cannot_be_followed(url: str) -> None:
+    with pytest.raises(UnreadableReply):
+        await downloaded(url)

@@ -128,3 +128,51 @@ async def test_the_actions_are_told_with_what_they_take(server: ScriptedServer, 
     async with connect() as client:
         (told,) = await client.actions()
     assert (told.name, told.mode, told.input_schema) == ("echo", "sync", {})
+
+
+STATES = [{"status": []}, {"submitted_at": "yesterday"}, {"updated_at": 1}, {"percent": "most"}, {"error": "none"}]
+
+
+@pytest.mark.parametrize("state", STATES, ids=str)
+async def test_a_push_whose_state_makes_no_sense_is_ignored(
+    server: ScriptedServer, connect: Connect, state: dict[str, Any]
+) -> None:
+    async with connect() as client:
+        watch = await client.watch_topic("tenant#acme")
+        server.append("a", "RequestSubmitted")
+        await server.send({"type": "event", **server.item("a", 1), "state": state})
+        await server.push("a", 1)
+        assert (await anext(watch)).version == 1
+    assert len(server.headers) == 1
+
+
+@pytest.mark.parametrize(
+    "row", [{"x": 1}, {"request_id": "a", "version": 1}, *({"state": one} for one in STATES)], ids=str
+)
+async def test_a_topic_whose_requests_make_no_sense_is_an_error(
+    server: ScriptedServer, connect: Connect, row: dict[str, Any]
+) -> None:
+    row = row if "state" not in row else {"request_id": "a", "version": 1, **row}
+    server.on["subscribe"] = lambda frame, _: {**server._subscribe_topic(frame), "requests": [row]}
+    async with connect() as client:
+        with pytest.raises(UnreadableReply):
+            await client.watch_topic("tenant#acme")
+
+
+async def test_what_the_log_says_in_other_words_is_an_error(server: ScriptedServer, connect: Connect) -> None:
+    server.append("r1", "RequestSubmitted")
+    server.on["history"] = lambda *_: {"type": "history", "request_id": "r1", "events": [{}]}
+    server.on["subscribe"] = lambda frame, socket: {**server._subscribe(frame, socket), "state": {"status": []}}
+    async with connect() as client:
+        with pytest.raises(UnreadableReply):
+            await client.history("r1")
+        with pytest.raises(UnreadableReply):
+            await client.subscribe("r1")
+
+
+async def test_a_topic_that_is_none_is_refused_by_the_server(server: ScriptedServer, connect: Connect) -> None:
+    server.on["subscribe"] = lambda *_: error("VALIDATION_ERROR", "topic: user#TENANT#USER or tenant#TENANT")
+    async with connect() as client:
+        for topic in ("user#acme", "user#", "acme"):
+            with pytest.raises(RequestRejected):
+                await client.watch_topic(topic)
