@@ -28,5 +28,7 @@ async def dial(url: str, credentials: Credentials) -> Socket:
         status = exc.response.status_code
         error = ConnectRefused if status in _REFUSED else ConnectionLost
         raise error(url=url, status=status) from exc
-    except (OSError, ValueError, WebSocketException) as exc:  # a ValueError: no address
+    except WebSocketException as exc:  # whose words may have the token or the ticket in them
+        raise ConnectionLost(type(exc).__name__, url=url) from exc
+    except (OSError, ValueError) as exc:  # a ValueError: no address
         raise ConnectionLost(str(exc), url=url) from exc

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from client import ConnectRefused, StreamerClient
+from client import Backoff, ConnectionLost, ConnectRefused, StreamerClient
 from client.credentials import EARLY, SHORTEST, Credentials
 from tests.client.scripted_server import ManualClock, ScriptedServer
 from tests.client.test_connection import cut
@@ -43,6 +43,17 @@ async def test_a_refusal_does_not_tell_the_ticket(server: ScriptedServer, connec
         async with connect(token=None, ticket=lambda: "s3cret"):
             pytest.fail("connected")
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("secret", [{"token": "s3cret\n"}, {"token": None, "ticket": lambda: "s3cret"}])
+async def test_an_error_does_not_tell_what_could_not_be_sent(
+    server: ScriptedServer, clock: ManualClock, secret: Any
+) -> None:
+    url = server.url if secret["token"] else server.url.replace("ws://", "http://")
+    with pytest.raises(ConnectionLost) as lost:
+        async with StreamerClient(url, **secret, backoff=Backoff(sleep=clock.sleep)):
+            pytest.fail("connected")
+    assert "s3cret" not in str(lost.value)
 
 
 @pytest.mark.parametrize("options", [{}, {"token": "t", "ticket": lambda: "t"}])
