@@ -46,7 +46,7 @@ class Credentials:
             ticket = await _given(self.ticket)
             if _claims(ticket) is not None:
                 raise ConnectRefused("a JWT is no ticket: addresses are logged")
-            return {}, f"?ticket={quote(ticket, safe='')}"
+            return {}, f"ticket={quote(ticket, safe='')}"
         token = self.token if isinstance(self.token, str) else await _given(self.token)
         # One that cannot be renewed is used to its end.
         self._ends_at = None if isinstance(self.token, str) else _end(_claims(token) or {})

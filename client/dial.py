@@ -20,9 +20,10 @@ async def dial(url: str, credentials: Credentials) -> Socket:
     No compression: API Gateway has none. What comes may be larger than what may be sent, but not without bound.
     """
     headers, query = await credentials.shown()
+    joined = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
     try:
         return await connect(
-            url + query, additional_headers=headers, compression=None, max_size=2 * FRAME_LIMIT, close_timeout=2
+            joined, additional_headers=headers, compression=None, max_size=2 * FRAME_LIMIT, close_timeout=2
         )
     except InvalidStatus as exc:
         status = exc.response.status_code

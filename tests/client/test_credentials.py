@@ -30,6 +30,13 @@ async def test_each_connect_asks_for_a_ticket_and_sends_no_token(server: Scripte
     assert all("Authorization" not in headers for headers in server.headers)
 
 
+async def test_a_ticket_goes_beside_what_the_address_asks_already(server: ScriptedServer, clock: ManualClock) -> None:
+    backoff = Backoff(sleep=clock.sleep)
+    async with StreamerClient(f"{server.url}?stage=1", ticket=lambda: "one", backoff=backoff) as client:
+        await client.ping()
+    assert server.paths == ["/stage?stage=1&ticket=one"]
+
+
 async def test_a_jwt_is_refused_as_a_ticket_before_anything_is_sent(server: ScriptedServer, connect: Connect) -> None:
     with pytest.raises(ConnectRefused, match="no ticket"):
         async with connect(token=None, ticket=lambda: a_token(timedelta(hours=1))):
