@@ -7,6 +7,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from client.credentials import Credentials
 from client.errors import ConnectionLost, ConnectRefused
+from client.proxies import is_near
 from domain.protocol import FRAME_LIMIT
 
 Socket = ClientConnection
@@ -23,7 +24,12 @@ async def dial(url: str, credentials: Credentials) -> Socket:
     joined = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
     try:
         return await connect(
-            joined, additional_headers=headers, compression=None, max_size=2 * FRAME_LIMIT, close_timeout=2
+            joined,
+            additional_headers=headers,
+            compression=None,
+            max_size=2 * FRAME_LIMIT,
+            close_timeout=2,
+            proxy=None if is_near(url) else True,
         )
     except InvalidStatus as exc:
         status = exc.response.status_code
@@ -31,5 +37,5 @@ async def dial(url: str, credentials: Credentials) -> Socket:
         raise error(url=url, status=status) from exc
     except WebSocketException as exc:  # whose words may have the token or the ticket in them
         raise ConnectionLost(type(exc).__name__, url=url) from exc
-    except (OSError, ValueError) as exc:  # a ValueError: no address
+    except (OSError, ValueError, ImportError) as exc:  # no network, no address, nothing to speak to the proxy with
         raise ConnectionLost(str(exc), url=url) from exc

@@ -5,9 +5,9 @@ import time
 from http.client import HTTPException, IncompleteRead
 from threading import Event
 from typing import Any, Final
-from urllib.request import urlopen
 
 from client.errors import UnreadableReply
+from client.proxies import opened
 from domain import exact_json
 from domain.errors import InvalidJson
 from domain.validity import LARGEST_JSON
@@ -35,7 +35,7 @@ def _read(url: str, given_up: Event) -> bytes:
     """What is behind a link, piece by piece: a thread cannot be cancelled, so it looks whether anybody still waits."""
     ends = time.monotonic() + _LONGEST_S
     content = bytearray()
-    with urlopen(url, timeout=_SILENCE_S) as response:  # noqa: S310 - the scheme was looked at
+    with opened(url, _SILENCE_S) as response:
         left: int | None = response.length
         while left != 0 and (piece := response.read1(_CHUNK)):
             content += piece

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from http.client import HTTPException
 from typing import Final
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from client.errors import ConnectionLost, ConnectRefused
+from client.proxies import opened
 from domain import exact_json
 from domain.errors import InvalidJson
 
@@ -19,9 +19,8 @@ def tickets_from(url: str, token: str | Callable[[], str]) -> Callable[[], str]:
 
     def ticket() -> str:
         shown = token if isinstance(token, str) else token()
-        asked = Request(url, method="POST", headers={"Authorization": f"Bearer {shown}"})  # noqa: S310 - looked at above
         try:
-            with urlopen(asked, timeout=_TIMEOUT_S) as response:  # noqa: S310 - likewise
+            with opened(url, _TIMEOUT_S, method="POST", headers={"Authorization": f"Bearer {shown}"}) as response:
                 return str(exact_json.decode(response.read())["ticket"])
         except HTTPError as exc:
             kind = ConnectRefused if exc.code in _REFUSED else ConnectionLost
