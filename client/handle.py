@@ -96,7 +96,8 @@ class Handle(Feed):
             case Status.COMPLETED:
                 return await self._stored_result()
             case Status.CANCELLED:
-                raise RequestCancelled(self.request_id, data.get("by"), data.get("reason"))
+                by, reason = state.get("cancel_by"), state.get("cancel_reason")  # if it ran when it was asked to stop
+                raise RequestCancelled(self.request_id, data.get("by", by), data.get("reason", reason))
             case _:
                 raise RequestFailed(self.request_id, state.get("error") or data.get("error") or {})
 

@@ -74,6 +74,8 @@ class StateFields(Struct, frozen=True):
     status: str | None = None
     percent: float | None = None
     error: dict[str, Any] | None = None
+    cancel_by: str | None = None
+    cancel_reason: str | None = None
     submitted_at: Instant = EPOCH
     updated_at: Instant = EPOCH
 

@@ -201,6 +201,22 @@ async def test_a_cancelled_request_raises_who_and_why(server: ScriptedServer, co
     assert (ack.status, cancelled.value.by) == ("CANCELLED", "ann")
 
 
+async def test_who_cancelled_a_request_is_known_to_whoever_has_seen_its_end(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    def subscribe(frame: dict[str, Any], socket: Any) -> Any:
+        reply = server._subscribe(frame, socket)
+        return {**reply, "state": {**reply["state"], "cancel_by": "ann", "cancel_reason": "too late"}}
+
+    server.append("r1", "RequestSubmitted", "RequestCancelled")
+    server.on["subscribe"] = subscribe
+    async with connect() as client:
+        handle = await client.subscribe("r1", after=2)
+        with pytest.raises(RequestCancelled, match="too late") as cancelled:
+            await handle.result()
+    assert cancelled.value.by == "ann"
+
+
 async def test_a_result_that_is_stored_elsewhere_is_fetched(server: ScriptedServer, connect: Connect) -> None:
     async with connect() as client:
         handle = await client.submit("report")
