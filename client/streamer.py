@@ -17,7 +17,7 @@ from client.backoff import Backoff
 from client.batches import Submission, answers, batches
 from client.connection import Connection, Settings
 from client.credentials import Credentials, Provider, Token
-from client.errors import ClientError, RequestRejected
+from client.errors import ClientError, RequestRejected, UnreadableReply
 from client.handle import Handle
 from client.repairs import Repairs, expect
 from client.topic_watch import TopicWatch
@@ -203,6 +203,8 @@ class StreamerClient:
             frame = {"type": "history", "request_id": request_id, "after": following, "limit": _PAGE}
             page = expect(await self._ask(frame), HistoryPage)
             events += events_of(page)
+            if page.next is not None and page.next <= following:
+                raise UnreadableReply("a page of `history` that leads back")
             following = page.next
         return events
 
@@ -275,9 +277,11 @@ class StreamerClient:
             wanted = _PAGE if limit is None else min(_PAGE, limit - len(items))
             page = expect(await self._ask({**frame, "limit": wanted, "cursor": cursor}), kind)
             items.extend(page.items)
-            cursor = page.cursor
-            if cursor is None:
+            if page.cursor is None:
                 break
+            if page.cursor == cursor:
+                raise UnreadableReply(f"a page of `{page.type}` that leads to itself")
+            cursor = page.cursor
         return items
 
     async def _ask(self, frame: Row) -> protocol.AnyServerFrame:

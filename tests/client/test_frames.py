@@ -122,6 +122,17 @@ async def test_long_answers_are_read_to_their_end(server: ScriptedServer, connec
     assert server.received("audit")[0]["day"] == "2026-01-02"
 
 
+async def test_pages_that_lead_nowhere_are_an_error(server: ScriptedServer, connect: Connect) -> None:
+    server.append("r1", "RequestSubmitted", "RequestCompleted")
+    server.on["history"] = lambda frame, socket: {**server._history(frame, socket), "next": 1}
+    server.on["audit"] = lambda *_: {"type": "audit", "items": [], "cursor": "c"}
+    server.on["list"] = lambda *_: {"type": "requests", "items": [], "cursor": "c"}
+    async with connect() as client:
+        for read in (client.history("r1"), client.audit(request_id="r1"), client.list()):
+            with pytest.raises(UnreadableReply, match="leads"):
+                await read
+
+
 async def test_the_actions_are_told_with_what_they_take(server: ScriptedServer, connect: Connect) -> None:
     echo = {"name": "echo", "mode": "sync", "description": "The payload.", "input_schema": {}}
     server.on["actions"] = lambda *_: {"type": "actions", "items": [echo]}
