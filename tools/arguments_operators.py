@@ -34,17 +34,18 @@ def add_audit(commands: Any) -> None:
     """`streamer audit verify` and `streamer audit export`, beside `streamer audit`."""
     audit = commands.choices["audit"]
     kinds = audit.add_subparsers(dest="what", metavar="verify|export", title="for operators, from the tables")
-    verify = _command(kinds, "verify", "check every hash chain, and the log against the audit view")
-    verify.add_argument("--tenant", help="of this tenant only")
-    verify.set_defaults(run=_verify)
-    export = _command(kinds, "export", "write a tenant's audit trail")
+    # `audit` has --stack, --tenant and --user as well: a default here would take back what was given before `verify`.
+    verify = _command(kinds, "verify", "check every hash chain, and the log against the audit view", argparse.SUPPRESS)
+    verify.add_argument("--tenant", default=argparse.SUPPRESS, help="of this tenant only")
+    verify.set_defaults(run=_verify, refuse=verify.error)
+    export = _command(kinds, "export", "write a tenant's audit trail", argparse.SUPPRESS)
     export.add_argument("--tenant", required=True)
-    export.add_argument("--user", help="of this user only")
+    export.add_argument("--user", default=argparse.SUPPRESS, help="of this user only")
     export.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="today, in UTC")
     export.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="the same day")
     export.add_argument("--format", dest="form", choices=FORMATS, default="jsonl", help="jsonl, unless told")
     export.add_argument("--out", type=Path, metavar="FILE", help="standard output, unless told")
-    export.set_defaults(run=_export)
+    export.set_defaults(run=_export, refuse=export.error)
 
 
 def add_doctor(commands: Any) -> None:
@@ -56,9 +57,10 @@ def add_doctor(commands: Any) -> None:
     command.set_defaults(run=_doctor)
 
 
-def _command(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
+def _command(commands: Any, name: str, what: str, stack: str | None = None) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=what, description=f"{what.capitalize()}.")
-    command.add_argument("--stack", metavar="NAME", help="a stack on AWS; without it, the one on this machine")
+    which = "a stack on AWS; without it, the one on this machine"
+    command.add_argument("--stack", default=stack, metavar="NAME", help=which)
     command.add_argument("--segments", type=positive, default=4, metavar="N", help="read the log N at a time; 4")
     return command
 
@@ -78,13 +80,22 @@ def _reconcile(asked: argparse.Namespace) -> int:
 def _verify(asked: argparse.Namespace) -> int:
     from tools import operators  # noqa: PLC0415 - likewise
 
+    _nothing_but(asked, "tenant")
     return operators.verify_audit(asked)
 
 
 def _export(asked: argparse.Namespace) -> int:
     from tools import operators  # noqa: PLC0415 - likewise
 
+    _nothing_but(asked, "tenant", "user")
     return operators.export_audit(asked)
+
+
+def _nothing_but(asked: argparse.Namespace, *taken: str) -> None:
+    """Refuse what plain `audit` takes and this does not: dropped, it would seem to have been heeded."""
+    for name in ("token", "tenant", "user", "json", "day", "request", "of_user"):
+        if name not in taken and getattr(asked, name):
+            asked.refuse(f"--{name.replace('_', '-')} is of `streamer audit` alone")
 
 
 def _doctor(asked: argparse.Namespace) -> int:

@@ -254,6 +254,31 @@ def test_a_trail_may_be_one_users(world: World, told: str, run: Streamer) -> Non
     assert (done.code, [json.loads(line)["user_id"] for line in done.out.splitlines()]) == (OK, ["bob"])
 
 
+@pytest.mark.usefixtures("told")
+def test_what_is_given_before_verify_and_export_counts_as_if_it_were_given_after(run: Streamer) -> None:
+    assert "9 events of 1 requests" in run("audit --stack mine verify").out
+    assert "0 events of 0 requests" in run("audit --stack mine --tenant nobody verify").out
+    assert "9 events of 1 requests" in run("audit --stack mine --tenant nobody verify --tenant acme").out
+    assert run("audit --stack mine --user nobody export --tenant acme") == Run(OK, "", "0 entries\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("audit --token t verify", "--token"),
+        ("audit --user ann verify", "--user"),
+        ("audit --day 2026-11-22 export --tenant acme", "--day"),
+        ("audit --request r verify", "--request"),
+        ("audit --of-user ann export --tenant acme", "--of-user"),
+        ("audit --json export --tenant acme", "--json"),
+    ],
+)
+def test_what_verify_and_export_do_not_take_is_refused_before_them_too(run: Streamer, line: str, refused: str) -> None:
+    done = run(line)
+    assert (done.code, done.out) == (USAGE, "")
+    assert f"{refused} is of `streamer audit` alone" in done.err
+
+
 # --- doctor and redrive -----------------------------------------------------------------------------------------------
 
 
