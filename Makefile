@@ -24,6 +24,13 @@ GUIDED ?= --guided
 export __SAM_CLI_APP_DIR := $(CURDIR)/.venv/sam
 export SAM_CLI_TELEMETRY := 0
 
+# The Region for AWS's other tools is one for sam as well, which would deploy to another one without a word.
+ifndef AWS_DEFAULT_REGION
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
+endif
+
 .PHONY: help demo test fuzz audit test-thorough test-stack test-dynamodb-local simulate mutants faults test-console test-browser soak bench throughput tables protocol up down status check format lint types build sizes deploy deploy-console requirements clean
 
 help: ## Show the targets.

@@ -1,13 +1,17 @@
 """Finding the stack to talk to: the one that runs on this machine, or a deployed one by its name."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from client.errors import ClientError
 from domain import exact_json
 from domain.errors import InvalidJson
+
+if TYPE_CHECKING:
+    import boto3
 
 FILE: Final = Path(".local") / "stack.json"
 
@@ -43,14 +47,28 @@ def local_stack(start: Path) -> Stack:
     raise StackNotFound("start one with `make up`, or name a deployed one with --stack", directory=start)
 
 
+def user_session() -> "boto3.Session":
+    """The user's account and Region on AWS; StackNotFound when there is no such profile.
+
+    AWS_REGION is what its other tools and SDKs read. boto3 does not, and neither does sam, so AWS_DEFAULT_REGION goes
+    first: a stack is looked for where sam has deployed it.
+    """
+    import boto3  # noqa: PLC0415 - slow to import, and only what goes to AWS needs it
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - likewise
+
+    try:
+        return boto3.Session(region_name=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION"))
+    except BotoCoreError as exc:
+        raise StackNotFound(str(exc)) from exc
+
+
 def deployed_stack(name: str) -> Stack:
     """A stack on AWS, by the outputs of its CloudFormation stack."""
-    import boto3  # noqa: PLC0415 - slow to import, and only this needs it
-    from botocore import config, exceptions  # noqa: PLC0415 - likewise
+    from botocore import config, exceptions  # noqa: PLC0415 - slow to import, and only this needs it
 
     brief = config.Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
     try:
-        stacks = boto3.client("cloudformation", config=brief).describe_stacks(StackName=name)["Stacks"]
+        stacks = user_session().client("cloudformation", config=brief).describe_stacks(StackName=name)["Stacks"]
     except (exceptions.BotoCoreError, exceptions.ClientError) as exc:
         raise StackNotFound(str(exc), stack=name) from exc
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}

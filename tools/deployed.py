@@ -10,7 +10,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.aws import PATIENT
-from client.stack import StackNotFound, local_stack
+from client.stack import StackNotFound, local_stack, user_session
 from local.aws import session
 from local.deploy import STACK_NAME
 
@@ -56,7 +56,7 @@ class Deployed:
 def deployed(name: str | None, start: Path) -> Deployed:
     """The stack of that name on AWS, or without a name the one that runs on this machine."""
     if name is not None:
-        return Deployed(name, boto3.Session(), None)
+        return Deployed(name, user_session(), None)
     stack = local_stack(start)
     if stack.endpoint_url is None:
         raise StackNotFound("it does not say where it is", directory=start)

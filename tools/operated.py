@@ -16,7 +16,7 @@ from adapters.tenant_views import TenantViews
 from adapters.view_projector import ViewProjector
 from adapters.views import Views
 from adapters.work_tokens import WorkTokens
-from client.stack import StackNotFound, local_stack
+from client.stack import StackNotFound, local_stack, user_session
 from local.aws import session
 from local.deploy import STACK_NAME
 from local.template import defaults
@@ -65,7 +65,7 @@ class Operated:
 def operated(name: str | None, start: Path) -> Operated:
     """The stack of that name on AWS, or without a name the one that runs on this machine."""
     if name is not None:
-        return described(name, boto3.Session(), None)
+        return described(name, user_session(), None)
     stack = local_stack(start)
     if stack.endpoint_url is None:
         raise StackNotFound("it does not say where its tables are", directory=start)

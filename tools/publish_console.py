@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from client.stack import StackNotFound, user_session
 from local.console import FILES, TYPES
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Upload to the stack that the command line names; the exit code."""
     (stack,) = sys.argv[1:] if arguments is None else arguments
     try:
-        outputs = outputs_of(boto3.client("cloudformation"), stack)
-        publish(boto3.client("s3"), outputs, print)
-    except (LookupError, BotoCoreError, ClientError) as exc:
+        aws = user_session()
+        outputs = outputs_of(aws.client("cloudformation"), stack)
+        publish(aws.client("s3"), outputs, print)
+    except (StackNotFound, LookupError, BotoCoreError, ClientError) as exc:
         print(exc, file=sys.stderr)
         return 1
     print(outputs["ConsoleUrl"])

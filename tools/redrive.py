@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from adapters.aws import PATIENT
-from client.stack import StackNotFound, local_stack
+from client.stack import StackNotFound, local_stack, user_session
 from local.aws import session
 from local.deploy import STACK_NAME
 
@@ -84,7 +84,7 @@ def redrive(queues: WorkQueues) -> Redriven:
 def found(name: str | None, start: Path) -> WorkQueues:
     """The queues of the stack of that name on AWS, or without a name of the one that runs on this machine."""
     if name is not None:
-        return _described(name, boto3.Session(), None)
+        return _described(name, user_session(), None)
     stack = local_stack(start)
     if stack.endpoint_url is None:
         raise StackNotFound("it does not say where its queues are", directory=start)

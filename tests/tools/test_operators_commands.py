@@ -79,7 +79,7 @@ Streamer = Callable[[str], Run]
 def account(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Account:
     """The account, in a directory of its own; what takes its time takes none."""
     account = Account(world.aws)
-    monkeypatch.setattr(boto3, "Session", lambda: account)
+    monkeypatch.setattr(boto3, "Session", lambda **_: account)
     monkeypatch.setattr(operators, "Clock", lambda: world.clock)
     monkeypatch.setattr(rebuild, "PAUSE", timedelta(0))
     monkeypatch.setattr(redrive, "_LOOK_S", 0)
@@ -346,6 +346,14 @@ def test_a_stack_that_there_is_not_is_told(run: Streamer, line: str) -> None:
     done = run(f"{line} --stack yours")
     assert (done.code, done.out) == (NOT_CONNECTED, "")
     assert "stack=yours" in done.err
+
+
+@pytest.mark.parametrize("line", OF_THE_STACK)
+def test_a_profile_that_there_is_not_is_told(run: Streamer, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    done = run(f"{line} --stack mine")
+    assert (done.code, done.out) == (NOT_CONNECTED, "")
+    assert "The config profile (nope) could not be found" in done.err
 
 
 @pytest.mark.parametrize("line", OF_THE_STACK)

@@ -1,6 +1,7 @@
 """The console's files come to the bucket of a deployed stack, and nothing else stays there."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -82,6 +83,14 @@ def test_the_stack_tells_where_its_console_is() -> None:
 
 def test_a_stack_without_a_console_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     client = described({"WebSocketUrl": "wss://x"})
-    monkeypatch.setattr(boto3, "client", lambda _: client)
+    monkeypatch.setattr(boto3, "Session", lambda **_: SimpleNamespace(client=lambda _: client))
     assert main(["streamer"]) == 1
     assert "Console=true" in capsys.readouterr().err
+
+
+def test_a_profile_that_there_is_not_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    assert main(["streamer"]) == 1
+    assert "The config profile (nope) could not be found" in capsys.readouterr().err

@@ -108,7 +108,7 @@ class Deployed:
 def test_the_command_finds_a_deployed_stacks_queues_by_its_outputs(
     queues: WorkQueues, aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(boto3, "Session", lambda: Deployed(queues))
+    monkeypatch.setattr(boto3, "Session", lambda **_: Deployed(queues))
     bodies = give_up(queues, 3)
     assert streamer.main(["redrive", "work", "--stack", "mine"]) == 0
     assert "3 tokens moved" in capsys.readouterr().out
@@ -120,7 +120,7 @@ def test_without_a_stack_there_is_nothing_to_redrive(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert streamer.main(["redrive", "work"]) == NOT_CONNECTED
-    monkeypatch.setattr(boto3, "Session", lambda: Deployed(queues))
+    monkeypatch.setattr(boto3, "Session", lambda **_: Deployed(queues))
     assert streamer.main(["redrive", "work", "--stack", "none"]) == NOT_CONNECTED
     assert capsys.readouterr().err.count("No stack found") == 2
 
