@@ -8,8 +8,10 @@
 Each may be one line of many, or the whole file over many lines.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +34,40 @@ def read(file: Path, passed: Callable[[int], object] = lambda _: None) -> Iterat
 
     In a file that is one document over many lines, `line` counts its records instead.
     """
+    # Opened once and read from front to back: it may be a pipe.
     with file.open("rb") as lines:
-        first = next((line for line in lines if line.strip()), b"")
-    whole = None if _is_json(first) else _document(file)
+        head = _head(lines)
+        if _is_json(head[-1]):
+            yield from _lines(chain(head, lines), passed)
+            return
+        content = b"".join(head) + lines.read()
+    whole = _document(content)
     if whole is None:
-        yield from _lines(file, passed)
+        yield from _lines(BytesIO(content), passed)
         return
     for number, found in enumerate(_records(whole, 0), start=1):
         yield Found(number, found.record, found.reason)
-    passed(file.stat().st_size)
+    passed(len(content))
 
 
-def _lines(file: Path, passed: Callable[[int], object]) -> Iterator[Found]:
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                try:
-                    yield from _records(exact_json.decode(line), number)
-                except InvalidJson as exc:
-                    yield Found(number, reason=str(exc))
-            passed(len(line))
+def _head(lines: Iterable[bytes]) -> list[bytes]:
+    """The lines up to the first one that is not blank."""
+    head = []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            return head
+    return [*head, b""]
+
+
+def _lines(lines: Iterable[bytes], passed: Callable[[int], object]) -> Iterator[Found]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield from _records(exact_json.decode(line), number)
+            except InvalidJson as exc:
+                yield Found(number, reason=str(exc))
+        passed(len(line))
 
 
 def _records(value: Any, line: int) -> Iterator[Found]:
@@ -69,9 +85,9 @@ def _records(value: Any, line: int) -> Iterator[Found]:
             yield Found(line, reason=str(Undecodable("not a stream record")))
 
 
-def _document(file: Path) -> Any:
+def _document(content: bytes) -> Any:
     try:
-        return exact_json.decode(file.read_bytes())
+        return exact_json.decode(content)
     except InvalidJson:
         return None  # lines then, of which at least the first is not JSON
 

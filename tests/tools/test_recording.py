@@ -1,7 +1,9 @@
 """Records are found in every form in which one comes by them; what is none is told of with its line."""
 
 import json
+import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -51,6 +53,22 @@ def test_every_form_of_a_recording_tells_the_same(records: list[Any], file: Path
     reading = kit.read(file)
     assert (reading.read, reading.unreadable, reading.duplicate) == (len(records), [], 0)
     assert reading.told() == kit.read(EVENTS).told()
+
+
+@pytest.mark.parametrize("form", forms([]))
+def test_a_recording_may_come_through_a_pipe(records: list[Any], form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    end, other_end = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(other_end, "w", encoding="utf-8") as pipe:
+            pipe.write(forms(records)[form])
+
+    Thread(target=write, daemon=True).start()
+    assert streamer.main(["replay", f"/dev/fd/{end}", "--projection", "requests"]) == 0
+    os.close(end)
+    printed = capsys.readouterr()
+    assert [json.loads(line) for line in printed.out.splitlines()] == kit.rows_of(records, "requests")
+    assert printed.err == "34 records (0 duplicate, 0 skipped, 0 unreadable) → 9 rows\n"
 
 
 def spoilt(record: Any, **changes: Any) -> Any:
