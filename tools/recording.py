@@ -63,11 +63,17 @@ def _head(lines: Iterable[bytes]) -> list[bytes]:
 def _lines(lines: Iterable[bytes], passed: Callable[[int], object]) -> Iterator[Found]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            try:
-                yield from _records(exact_json.decode(line), number)
-            except InvalidJson as exc:
-                yield Found(number, reason=str(exc))
+            yield from _records_in(line, number)
         passed(len(line))
+
+
+def _records_in(text: str | bytes, line: int) -> Iterator[Found]:
+    try:
+        value = exact_json.decode(text)
+    except InvalidJson as exc:
+        yield Found(line, reason=str(exc))
+    else:
+        yield from _records(value, line)
 
 
 def _records(value: Any, line: int) -> Iterator[Found]:
@@ -80,7 +86,7 @@ def _records(value: Any, line: int) -> Iterator[Found]:
         case {"record": dict(record)}:
             yield from _records(record, line)
         case {"payload": str(text)}:
-            yield from _records(exact_json.decode(text), line)
+            yield from _records_in(text, line)
         case _:
             yield Found(line, reason=str(Undecodable("not a stream record")))
 

@@ -104,6 +104,13 @@ def test_a_file_that_starts_with_half_a_line_is_read_line_by_line(records: list[
     assert reading.read == len(records) + 1
 
 
+def test_a_payload_that_is_not_json_is_told_in_a_document_too(file: Path) -> None:
+    file.write_text('{\n"payload": "not json"\n}\n')
+    reading = kit.read(file)
+    [(record, reason)] = reading.unreadable
+    assert (record, reason.startswith("Not valid JSON")) == (1, True)
+
+
 @pytest.mark.parametrize("content", ["", "\n \n"])
 def test_an_empty_recording_tells_nothing(file: Path, content: str) -> None:
     file.write_text(content)
