@@ -6,13 +6,16 @@ stack, no connection or no accepted token, 130 interrupted.
 
 import argparse
 import asyncio
+import codecs
+import io
+import json
 import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -38,6 +41,8 @@ class NoToken(ClientError):
 def main(arguments: Sequence[str] | None = None, additions: Iterable[Addition] = ()) -> int:
     """Do what the command line says; the exit code. Additions are commands that others bring."""
     logging.getLogger("client").addHandler(logging.NullHandler())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_AS_JSON)
     asked = parser(additions).parse_args(arguments)
     try:
         if "run" in asked:
@@ -79,6 +84,15 @@ def _signer(asked: argparse.Namespace) -> Signer:
 
 def _token(stack: Signer, asked: argparse.Namespace, scopes: Sequence[str], ttl: timedelta = timedelta(hours=1)) -> str:
     return make_token(stack, tenant=asked.tenant, user=asked.user, scopes=scopes, ttl=ttl, now=datetime.now(UTC))
+
+
+def _written_as_json(error: Any) -> tuple[str, int]:
+    """What a terminal has no signs for, written so that JSON stays JSON."""
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+_AS_JSON: Final = "streamer.as-json"
+codecs.register_error(_AS_JSON, _written_as_json)
 
 
 def _exit_code(error: ClientError) -> int:

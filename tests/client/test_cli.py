@@ -1,7 +1,9 @@
 """The `streamer` command against a server on real sockets: what it prints, and its exit codes."""
 
 import asyncio
+import io
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +142,22 @@ async def test_get_prints_the_state_and_the_result(server: ScriptedServer, strea
     assert "COMPLETED" in done.out
     assert "42" in done.out
     assert json.loads((await streamer("get", "r1", "--at", "1", "--json")).out)["state"]["status"] == "PENDING"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+async def test_what_a_terminal_has_no_signs_for_is_written_as_json_does(
+    server: ScriptedServer, streamer: Streamer, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    server.append("r1", "RequestSubmitted", reason="☃ é 😀")
+
+    async def printed(*arguments: str) -> str:
+        terminal = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, encoding=encoding))
+        assert (await streamer(*arguments)).code == 0
+        return terminal.getvalue().decode(encoding)
+
+    assert "\\u2603" in await printed("history", "r1")
+    assert json.loads(await printed("history", "r1", "--json"))[0]["data"]["reason"] == "☃ é 😀"
 
 
 async def test_history_is_a_table_that_fits(server: ScriptedServer, streamer: Streamer) -> None:
