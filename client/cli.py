@@ -45,18 +45,28 @@ def main(arguments: Sequence[str] | None = None, additions: Iterable[Addition] =
         sys.stdout.reconfigure(errors=_AS_JSON)
     asked = parser(additions).parse_args(arguments)
     try:
-        if "run" in asked:
-            return int(asked.run(asked))
-        if asked.command == "token":
-            print(_token(_signer(asked), asked, asked.scope, timedelta(seconds=asked.ttl)))
-            return OK
-        stack = deployed_stack(asked.stack) if asked.stack else local_stack(Path.cwd())
-        asyncio.run(_run(stack, asked))
+        code = _do(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output, `head` for example, has had enough. Python would flush what is left of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except ClientError as error:
         Console(stderr=True, highlight=False).print(Text(f"streamer: {error}"), soft_wrap=True)
         return _exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
+    return code
+
+
+def _do(asked: argparse.Namespace) -> int:
+    if "run" in asked:
+        return int(asked.run(asked))
+    if asked.command == "token":
+        print(_token(_signer(asked), asked, asked.scope, timedelta(seconds=asked.ttl)))
+        return OK
+    stack = deployed_stack(asked.stack) if asked.stack else local_stack(Path.cwd())
+    asyncio.run(_run(stack, asked))
     return OK
 
 

@@ -121,6 +121,8 @@ def _on_stack(name: str | None, run: Callable[[Operated, Console], int], then: s
         return failed(exc.told, USAGE)
     except (Unavailable, BotoCoreError, ClientError) as exc:
         return failed(f"{exc}{then}", NOT_CONNECTED)
+    except BrokenPipeError:
+        raise
     except OSError as exc:
         return failed(exc, 1)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -277,6 +278,20 @@ def test_what_verify_and_export_do_not_take_is_refused_before_them_too(run: Stre
     done = run(line)
     assert (done.code, done.out) == (USAGE, "")
     assert f"{refused} is of `streamer audit` alone" in done.err
+
+
+@pytest.mark.usefixtures("account")
+def test_who_has_read_enough_of_a_trail_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(operators, "export", broken)
+    asked = Namespace(stack="mine", tenant="acme", user=None, first=None, last=None, form="csv", out=None)
+    with pytest.raises(BrokenPipeError):
+        operators.export_audit(asked)
+    assert capsys.readouterr().err == ""
 
 
 # --- doctor and redrive -----------------------------------------------------------------------------------------------

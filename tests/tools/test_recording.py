@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -164,6 +166,16 @@ def test_the_command_fails_when_a_record_is_unreadable(
 def test_the_command_says_that_there_is_no_such_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert streamer.main(["replay", str(file), "--projection", "audit"]) == 1
     assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("buffered", ["-u", "-q"])
+def test_who_has_read_enough_of_the_rows_ends_the_command_in_silence(buffered: str) -> None:
+    end, other_end = os.pipe()
+    os.close(end)
+    command = [sys.executable, buffered, "-m", "tools.streamer", "replay", str(EVENTS), "--projection", "requests"]
+    ended = subprocess.run(command, stdout=other_end, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(other_end)
+    assert (ended.returncode, "Errno" in ended.stderr) == (1, False)
 
 
 def test_a_capture_without_a_stack_says_how_to_get_one(
