@@ -4,11 +4,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 from rich.text import Text
 
-from client.show import COLOURS, told
+from client.show import escaped, told
+from client.show import status as shown
 from client.updates import Update
 
 _A_STEP: Final = 25.0  # percent between two lines where nothing can move
@@ -26,7 +27,7 @@ class Bars:
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            _Told(Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             console=console,
             expand=True,
             disable=not console.is_terminal,
@@ -43,8 +44,9 @@ class Bars:
 
     def add(self, name: str) -> "Bar":
         """A bar for one more request."""
-        task = self._progress.add_task(f"{name:{self._width}}", total=_FULL, told="")
-        return Bar(self._console, self._progress, task, f"{name:{self._width}}")
+        padded = f"{escaped(name):{self._width}}"
+        task = self._progress.add_task(padded, total=_FULL, told=Text())
+        return Bar(self._console, self._progress, task, padded)
 
 
 class Bar:
@@ -62,10 +64,8 @@ class Bar:
         """Move to where an update says the request is."""
         status = str((update.state or {}).get("status") or self._shown_status)
         percent = update.percent or 0.0
-        colour = COLOURS.get(status, "")
-        self._progress.update(
-            self._task, completed=percent, told=f"[{colour}]{status}[/] {_escaped(update)}" if colour else status
-        )
+        summed_up = Text.assemble(shown(status), " ", escaped(summary(update)))
+        self._progress.update(self._task, completed=percent, told=summed_up)
         if update.is_final:
             self._progress.stop_task(self._task)
         if not self._console.is_terminal:
@@ -76,15 +76,21 @@ class Bar:
         if moved or update.is_final:
             self._shown_status, self._shown_percent = status, percent
             self._console.print(
-                Text(f"{self._name}  {percent:3.0f} %  {status:<10}  {summary(update)}"), soft_wrap=True
+                Text(f"{self._name}  {percent:3.0f} %  {escaped(status):<10}  {escaped(summary(update))}"),
+                soft_wrap=True,
             )
+
+
+class _Told(ProgressColumn):
+    """What the newest update told, which is no markup."""
+
+    def render(self, task: Task) -> Text:
+        """The column of a bar."""
+        made: Text = task.fields["told"]
+        return made
 
 
 def summary(update: Update) -> str:
     """What an update tells besides percent and result, which are shown in their own place."""
     data = {name: part for name, part in update.data.items() if name in ("message", "error", "reason", "attempt")}
     return told(data)
-
-
-def _escaped(update: Update) -> str:
-    return Text(summary(update)).markup

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.text import Text
 
 from client.arguments import Addition, parser
 from client.commands import COMMANDS, Session
 from client.errors import ClientError, ConnectionLost, ConnectRefused, NoReply, UnreadableReply
+from client.show import text
 from client.stack import Stack, StackNotFound, deployed_stack, local_stack
 from client.streamer import StreamerClient
 from client.tokens import Issuer, NoTokenKey, Signer, make_token
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, additions: Iterable[Addition] =
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except ClientError as error:
-        Console(stderr=True, highlight=False).print(Text(f"streamer: {error}"), soft_wrap=True)
+        Console(stderr=True, highlight=False).print(text(f"streamer: {error}"), soft_wrap=True)
         return _exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED

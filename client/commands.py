@@ -31,7 +31,7 @@ class Session:
     def tell(self, thing: Any, shown: RenderableType) -> None:
         """Print a thing: as JSON for machines, as shown for people."""
         if self.asked.json:
-            self.console.print(Text(exact_json.encode(thing)), soft_wrap=True)
+            self.console.print(show.text(exact_json.encode(thing)), soft_wrap=True)
         else:
             self.console.print(shown)
 
@@ -50,19 +50,19 @@ class Session:
         if asked.watch or not handle.request_id:
             await self._follow(handle, asked.action)
         else:
-            self.tell({"request_id": handle.request_id}, Text(handle.request_id))
+            self.tell({"request_id": handle.request_id}, show.text(handle.request_id))
 
     async def submit_many(self) -> None:
         """Ask for much work and print a line for each: its request's id, or why there is none."""
         handles = await self.client.submit_many(self.asked.file)
         for handle in handles:
             if handle.error is None:
-                self.tell({"request_id": handle.request_id}, Text(handle.request_id))
+                self.tell({"request_id": handle.request_id}, show.text(handle.request_id))
             elif (refusal := handle.refusal) is not None:
-                self.tell({"code": refusal.code, "message": refusal.told}, Text(f"{refusal.code}: {refusal.told}"))
+                self.tell({"code": refusal.code, "message": refusal.told}, show.text(f"{refusal.code}: {refusal.told}"))
             else:
                 kind = type(handle.error).__name__
-                self.tell({"error": kind, "message": str(handle.error)}, Text(f"no answer: {kind}"))
+                self.tell({"error": kind, "message": str(handle.error)}, show.text(f"no answer: {kind}"))
         errors = [handle.error for handle in handles if handle.error is not None]
         if errors:  # what was not answered says more than what was refused before it
             raise errors[0] if isinstance(errors[-1], RequestRejected) else errors[-1]
@@ -97,7 +97,7 @@ class Session:
     async def cancel(self) -> None:
         """Ask a request to stop."""
         ack = await self.client.cancel(self.asked.request, self.asked.reason)
-        shown = Text.assemble(f"{ack.request_id}  ", show.status(ack.status))
+        shown = Text.assemble(show.text(f"{ack.request_id}  "), show.status(ack.status))
         self.tell(ack.shown(), shown)
 
     async def history(self) -> None:
@@ -129,16 +129,16 @@ class Session:
     async def _follow(self, handle: Handle, name: str) -> None:
         if self.asked.json:
             async for update in handle:
-                self.console.print(Text(exact_json.encode(_as_json(update))), soft_wrap=True)
+                self.console.print(show.text(exact_json.encode(_as_json(update))), soft_wrap=True)
         elif handle.request_id:
-            self.console.print(Text(handle.request_id, style="dim"))
+            self.console.print(show.text(handle.request_id, style="dim"))
             with Bars(self.console) as bars:
                 bar = bars.add(name)
                 async for update in handle:
                     bar.show(update)
         thing = await handle.result()
         if self.asked.json:
-            self.console.print(Text(exact_json.encode({"result": thing})), soft_wrap=True)
+            self.console.print(show.text(exact_json.encode({"result": thing})), soft_wrap=True)
         else:
             show.result(self.console, thing)
 

@@ -1,5 +1,6 @@
 """Showing things to people: one line for an event, tables for lists; plain text where there is no terminal."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -36,11 +37,23 @@ _LABELS: Final = {
     "priority": "priority",
     "source_ip": "from",
 }
+# A terminal obeys them: what somebody else wrote could clear it, rename it or have it type. Not lines and tabs.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def text(written: str, style: str = "") -> Text:
+    """What somebody wrote, as it was written: no markup of rich, and its control characters as JSON writes them."""
+    return Text(escaped(written), style=style)
+
+
+def escaped(written: str) -> str:
+    """The control characters of a text as JSON writes them."""
+    return _CONTROL.sub(lambda sign: f"\\u{ord(sign[0]):04x}", written.replace("\r\n", "\n"))
 
 
 def status(name: str | None) -> Text:
     """A status in its colour."""
-    return Text(name or "-", style=COLOURS.get(name or "", ""))
+    return text(name or "-", style=COLOURS.get(name or "", ""))
 
 
 def clock(instant: datetime | str | None) -> str:
@@ -85,7 +98,7 @@ def history(events: Iterable[EventShown]) -> Table:
     """The events of one request."""
     made = table("version", "at (UTC)", "event", "told", right=("version",), wrap=("told",))
     for event in events:
-        made.add_row(str(event.version), clock(event.at), event.type, _line(told(event.data)))
+        made.add_row(str(event.version), clock(event.at), text(event.type), _line(told(event.data)))
     return made
 
 
@@ -96,10 +109,10 @@ def requests(rows: Iterable[Row]) -> Table:
         state = row["state"]
         moving = f" {float(state.get('percent', 0)):g} %" if state.get("status") == Status.PROCESSING else ""
         made.add_row(
-            row["request_id"],
+            text(row["request_id"]),
             _line(str(state.get("action", "-"))),
             status(state.get("status")).append(moving),
-            str(state.get("submitted_at", "-"))[5:16].replace("T", " "),
+            text(str(state.get("submitted_at", "-"))[5:16].replace("T", " ")),
         )
     return made
 
@@ -109,9 +122,9 @@ def request(request_id: str, version: int, state: Row) -> Table:
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
-    made.add_row("request", f"{request_id} at version {version}")
+    made.add_row("request", text(f"{request_id} at version {version}"))
     for name, part in state.items():
-        made.add_row(name.replace("_", " "), status(part) if name == "status" else Text(value(part)))
+        made.add_row(text(name.replace("_", " ")), status(part) if name == "status" else text(value(part)))
     return made
 
 
@@ -147,23 +160,22 @@ def explanation(found: Explanation) -> Table:
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
-    made.add_row("request", found.request_id)
-    made.add_row("why", found.why)
+    made.add_row("request", text(found.request_id))
+    made.add_row("why", text(found.why))
     if found.held_by is not None:
-        made.add_row("held by", found.held_by)
+        made.add_row("held by", text(found.held_by))
     if found.position is not None:
         made.add_row("ahead of it", str(found.position))
     made.add_row("log", f"version {found.version}; the views are at {found.view_version}")
     for one in found.attempts:
         ended = f"{one['ended_as']} at {clock(one['ended_at'])}" if "ended_at" in one else "runs"
         error = f"  {one['error']['code']}: {one['error']['message']}" if "error" in one else ""
-        made.add_row(
-            f"attempt {one['attempt']}", f"from {clock(one['started_at'])}, {one['events']} events, {ended}{error}"
-        )
+        what = f"from {clock(one['started_at'])}, {one['events']} events, {ended}{error}"
+        made.add_row(f"attempt {one['attempt']}", text(what))
     for one in found.watchers:
-        made.add_row("watched by", f"{one['connection_id']} on {one['topic']}")
+        made.add_row("watched by", text(f"{one['connection_id']} on {one['topic']}"))
         if one.get("delivered"):
-            made.add_row("", str(one["delivered"]))
+            made.add_row("", text(str(one["delivered"])))
     return made
 
 
@@ -171,26 +183,28 @@ def audit(rows: Iterable[Row]) -> Table:
     """Who did what."""
     made = table("at (UTC)", "who", "what", "told", wrap=("told",))
     for row in rows:
-        made.add_row(clock(row.get("at")), _line(str(row.get("user_id", "-"))), str(row.get("type")), _line(told(row)))
+        who, what = _line(str(row.get("user_id", "-"))), text(str(row.get("type")))
+        made.add_row(clock(row.get("at")), who, what, _line(told(row)))
     return made
 
 
 def result(console: Console, thing: Any) -> None:
     """A request's result: an object line by line, so that links can be clicked and copied."""
     if not isinstance(thing, Mapping):
-        console.print(Text(value(thing)), soft_wrap=True)
+        console.print(text(value(thing)), soft_wrap=True)
         return
-    width = max(map(len, thing), default=0)
-    for name, part in thing.items():
-        lines = value(part).splitlines() or [""]
+    parts = {escaped(name): escaped(value(part)) for name, part in thing.items()}
+    width = max(map(len, parts), default=0)
+    for name, part in parts.items():
+        lines = part.splitlines() or [""]
         console.print(Text(f"  {name:{width}}  {lines[0]}"), soft_wrap=True)
         for line in lines[1:]:
             console.print(Text(f"  {'':{width}}  {line}"), soft_wrap=True)
 
 
-def _line(text: str) -> Text:
+def _line(written: str) -> Text:
     """Text that is cut where its column ends: rich makes only columns that may wrap give way."""
-    return Text(text, no_wrap=True, overflow="ellipsis")
+    return Text(escaped(written), no_wrap=True, overflow="ellipsis")
 
 
 def _short(name: str, part: Any) -> str:

@@ -6,13 +6,17 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from rich.console import Console
 
 from client import cli
+from client.bars import Bars
+from client.updates import Update
 from domain.protocol import MAX_BATCH
 from tests.client.scripted_server import ScriptedServer, error
 
@@ -44,14 +48,15 @@ def streamer(
     monkeypatch.setenv("STREAMER_TOKEN", "t0ken")
     monkeypatch.setenv("COLUMNS", "80")
 
-    async def run(*arguments: str) -> Ran:
+    async def run(*arguments: str, wide: bool = False) -> Ran:
         try:
             code = await asyncio.to_thread(cli.main, arguments)
         except SystemExit as usage:
             code = int(str(usage.code))
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
-        assert all(len(line) <= 80 for line in captured.out.splitlines() if not line.startswith(("{", "[", "ey")))
+        narrow = (line for line in captured.out.splitlines() if not line.startswith(("{", "[", "ey")))
+        assert wide or all(len(line) <= 80 for line in narrow)
         return Ran(code, captured.out, captured.err)
 
     return run
@@ -158,6 +163,80 @@ async def test_what_a_terminal_has_no_signs_for_is_written_as_json_does(
 
     assert "\\u2603" in await printed("history", "r1")
     assert json.loads(await printed("history", "r1", "--json"))[0]["data"]["reason"] == "☃ é 😀"
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\x9b2J[bold]x[/bold] [/] :boom:"
+SHOWN = "\\u001b]0;owned\\u0007\\u001b[2J\\u009b2J[bold]x[/bold] [/] :boom:"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("history", "r1"),
+        ("get", "r1"),
+        ("get", "r1", "--json"),
+        ("list",),
+        ("explain", "r1"),
+        ("audit",),
+        ("watch", "r1"),
+        ("watch", "r1", "--json"),
+        ("submit", "echo", json.dumps(EVIL)),
+        ("submit", "echo", json.dumps({EVIL: EVIL})),
+    ],
+)
+async def test_what_others_wrote_is_shown_as_they_wrote_it_and_no_terminal_obeys_it(
+    server: ScriptedServer, streamer: Streamer, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    server.append("r1", "RequestSubmitted", reason=EVIL)
+    server.append("r1", "ProgressReported", percent=50, message=EVIL)
+    server.append("r1", "RequestCompleted", result=EVIL)
+    state = {"status": EVIL, "action": EVIL, "submitted_at": "2026-01-02T03:04:05.678Z"}
+    entry = {"at": "2026-01-02T03:04:05.678Z", "type": "RequestCancelled", "user_id": EVIL, "reason": EVIL}
+    why = {
+        "request_id": "r1",
+        "version": 3,
+        "view_version": 3,
+        "state": {},
+        "attempts": [],
+        "watchers": [],
+        "why": EVIL,
+    }
+    server.on |= {
+        "list": lambda *_: {"type": "requests", "items": [{"request_id": EVIL, "version": 3, "state": state}]},
+        "audit": lambda *_: {"type": "audit", "items": [entry]},
+        "explain": lambda *_: {"type": "explanation", **why},
+        "get": lambda *_: {"type": "request", "request_id": "r1", "version": 3, "state": state},
+    }
+    done = await streamer(*command, wide=True)
+    assert (done.code, done.err) == (0, "")
+    assert SHOWN in done.out
+    assert not {"\x1b", "\x07", "\x9b"} & set(done.out)
+
+
+async def test_what_a_failed_action_wrote_is_told_as_it_wrote_it(server: ScriptedServer, streamer: Streamer) -> None:
+    completes_at_once(server, error={"code": "BROKEN", "message": EVIL})
+    done = await streamer("submit", "report", "--watch", wide=True)
+    assert (done.code, SHOWN in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("status", ["PROCESSING", "[/x]"])
+def test_a_bar_shows_a_message_as_it_was_written(status: str) -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=200, color_system=None, legacy_windows=False)
+    with Bars(console) as bars:
+        update = Update(
+            request_id="r1",
+            from_version=1,
+            version=1,
+            type="ProgressReported",
+            at=datetime.now(UTC),
+            data={"percent": 10, "message": EVIL + "\\"},
+            state={"status": status},
+        )
+        bars.add("[red]").show(update)
+    assert f"{status} {SHOWN}\\" in terminal.getvalue()
+    assert "[red]" in terminal.getvalue()
 
 
 async def test_history_is_a_table_that_fits(server: ScriptedServer, streamer: Streamer) -> None:
