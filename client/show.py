@@ -84,7 +84,7 @@ def told(data: Row) -> str:
 
 
 def table(*columns: str, right: Sequence[str] = (), wrap: Sequence[str] = ()) -> Table:
-    """An empty table; columns in `wrap` give way when there is little room, the others never break."""
+    """An empty table; columns in `wrap` give way when there is little room, the others once that is not enough."""
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
         if column in wrap:
@@ -109,7 +109,7 @@ def requests(rows: Iterable[Row]) -> Table:
         state = row["state"]
         moving = f" {float(state.get('percent', 0)):g} %" if state.get("status") == Status.PROCESSING else ""
         made.add_row(
-            text(row["request_id"]),
+            whole(row["request_id"]),
             _line(str(state.get("action", "-"))),
             status(state.get("status")).append(moving),
             text(str(state.get("submitted_at", "-"))[5:16].replace("T", " ")),
@@ -200,6 +200,11 @@ def result(console: Console, thing: Any) -> None:
         console.print(Text(f"  {name:{width}}  {lines[0]}"), soft_wrap=True)
         for line in lines[1:]:
             console.print(Text(f"  {'':{width}}  {line}"), soft_wrap=True)
+
+
+def whole(written: str) -> Text:
+    """Text that goes on in the next line where its column is too narrow: half of an id is of no use."""
+    return Text(escaped(written), no_wrap=False, overflow="fold")
 
 
 def _line(written: str) -> Text:

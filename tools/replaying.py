@@ -71,7 +71,7 @@ class _Rate(ProgressColumn):
 def _table(projection: Projection, rows: list[Row]) -> Table:
     made = show.table(*projection.columns, wrap=projection.columns[-1:])
     for row in rows:
-        made.add_row(*(show.text(show.value(row.get(name, ""))) for name in projection.columns))
+        made.add_row(*(show.whole(show.value(row.get(name, ""))) for name in projection.columns))
     return made
 
 

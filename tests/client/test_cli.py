@@ -266,6 +266,19 @@ async def test_lists_metrics_and_audit_are_tables(server: ScriptedServer, stream
     assert "RequestFailed" in (await streamer("audit", "--day", "2026-01-02")).out
 
 
+@pytest.mark.parametrize("columns", ["65", "40"])
+async def test_no_narrow_terminal_cuts_a_requests_id(
+    server: ScriptedServer, streamer: Streamer, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    request_id = "0190a0b0-1234-7abc-8def-0123456789ab"
+    state = {"status": "PROCESSING", "action": "report", "percent": 12.5, "submitted_at": "2026-01-02T03:04:05.678Z"}
+    items = [{"request_id": request_id, "version": 3, "state": state}]
+    server.on["list"] = lambda *_: {"type": "requests", "items": items}
+    lines = (await streamer("list")).out.splitlines()
+    assert "".join(line.split(" ")[0] for line in lines[2:]) == request_id
+
+
 async def test_cancel_and_ping_say_what_the_server_said(server: ScriptedServer, streamer: Streamer) -> None:
     server.append("r1", "RequestSubmitted")
     assert (await streamer("cancel", "r1", "--reason", "enough")).out.split() == ["r1", "CANCELLED"]
