@@ -80,8 +80,10 @@ def _token_for(stack: Stack, asked: argparse.Namespace) -> str:
         return str(asked.token)
     if asked.tenant and asked.user:
         return _token(stack, asked, asked.needs)
-    if TOKEN_VARIABLE in os.environ:
-        return os.environ[TOKEN_VARIABLE]
+    if asked.tenant or asked.user:
+        raise NoToken("one of the two is not enough")
+    if token := os.environ.get(TOKEN_VARIABLE):
+        return token
     raise NoToken
 
 

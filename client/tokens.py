@@ -50,7 +50,7 @@ def make_token(
     stack: Signer, *, tenant: str, user: str, now: datetime, scopes: Iterable[str] = (), ttl: timedelta = DEFAULT_TTL
 ) -> str:
     """A JWT for a user of a tenant, valid for ttl from now on."""
-    if stack.token_key is None:
+    if not stack.token_key:
         raise NoTokenKey
     claims = {
         "iss": stack.issuer,

@@ -93,6 +93,8 @@ async def test_a_token_is_made_with_a_key_that_the_user_has_where_no_stack_is(
     for_whom = ("token", "--tenant", "acme", "--user", "ann", "--issuer", "theirs", "--audience", "ours")
     keyless = await streamer(*for_whom)
     assert (keyless.code, "STREAMER_TOKEN_KEY" in keyless.err) == (2, True)
+    monkeypatch.setenv("STREAMER_TOKEN_KEY", "")
+    assert await streamer(*for_whom) == keyless
     monkeypatch.setenv("STREAMER_TOKEN_KEY", "k" * 32)
     made = await streamer(*for_whom)
     assert (
@@ -328,6 +330,20 @@ async def test_no_token_exits_with_two(streamer: Streamer, monkeypatch: pytest.M
     monkeypatch.delenv("STREAMER_TOKEN")
     done = await streamer("ping")
     assert (done.code, "--tenant" in done.err) == (2, True)
+
+
+async def test_an_empty_token_is_none(streamer: Streamer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMER_TOKEN", "")
+    done = await streamer("ping")
+    assert (done.code, "No token" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("half", [("--tenant", "acme"), ("--user", "ann")])
+async def test_half_of_whom_a_token_is_for_is_refused_whatever_token_there_is(
+    streamer: Streamer, half: tuple[str, str]
+) -> None:
+    done = await streamer("ping", *half)
+    assert (done.code, "one of the two is not enough" in done.err) == (2, True)
 
 
 async def test_a_token_is_made_for_a_named_user_with_the_scopes_of_the_command(
