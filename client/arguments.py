@@ -5,15 +5,16 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from client.batches import Submission
 from domain import exact_json
 from domain.errors import InvalidJson
-from domain.instant import to_instant
+from domain.instant import EPOCH, to_instant
 from domain.state import Status
 
 READ_TENANT = ("tenant:read",)
+_LONGEST_LIFE: Final = 100 * 365 * 86_400  # seconds; a token without an end in sight is a mistake
 
 # Adds a command of its own that needs no connection: it sets the default `run`, from arguments to the exit code.
 Addition = Callable[[Any], None]
@@ -65,7 +66,7 @@ def _add_token(commands: Any) -> None:
     command.add_argument("--tenant", required=True)
     command.add_argument("--user", required=True)
     command.add_argument("--scope", action="append", default=[], help="tenant:read or tenant:write; may be repeated")
-    command.add_argument("--ttl", type=positive, default=3600, metavar="SECONDS", help="3600 unless told")
+    command.add_argument("--ttl", type=_lifetime, default=3600, metavar="SECONDS", help="3600 unless told")
     command.add_argument("--issuer", help="a stack's TokenIssuer; its TokenKey is read from STREAMER_TOKEN_KEY")
     command.add_argument("--audience", default="streamer", help="and its TokenAudience; streamer unless told")
 
@@ -121,9 +122,12 @@ def instant(text: str) -> datetime:
     """The instant that an argument names; one without a zone is in UTC."""
     try:
         told = datetime.fromisoformat(text)
+        moment = to_instant(told if told.tzinfo is not None else told.replace(tzinfo=UTC))
     except ValueError as exc:
         raise argparse.ArgumentTypeError(f"not an ISO 8601 instant: {text}") from exc
-    return to_instant(told if told.tzinfo is not None else told.replace(tzinfo=UTC))
+    if moment < EPOCH:
+        raise argparse.ArgumentTypeError(f"before 1970: {text}")
+    return moment
 
 
 def day(text: str) -> date:
@@ -136,6 +140,13 @@ def day(text: str) -> date:
 
 def _version_or_instant(text: str) -> int | datetime:
     return int(text) if text.isdecimal() else instant(text)
+
+
+def _lifetime(text: str) -> int:
+    seconds = positive(text)
+    if seconds > _LONGEST_LIFE:
+        raise argparse.ArgumentTypeError(f"more than a century: {text}")
+    return seconds
 
 
 def positive(text: str) -> int:
