@@ -113,9 +113,18 @@ def _payload(text: str) -> Any:
 def _submissions(name: str) -> list[Submission]:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        return [Submission(**exact_json.decode(line)) for line in text.splitlines() if line.strip()]
-    except (TypeError, InvalidJson, OSError, UnicodeDecodeError) as exc:
+    except (OSError, UnicodeDecodeError) as exc:
         raise argparse.ArgumentTypeError(str(exc)) from exc
+    # Not splitlines: JSON may have what else it takes for the end of a line, U+2028 for example, within its strings.
+    lines = enumerate(text.split("\n"), start=1)
+    return [_submission(number, line) for number, line in lines if line.strip()]
+
+
+def _submission(number: int, line: str) -> Submission:
+    try:
+        return Submission(**exact_json.decode(line))
+    except (TypeError, InvalidJson) as exc:
+        raise argparse.ArgumentTypeError(f"line {number}: {exc}") from exc
 
 
 def instant(text: str) -> datetime:

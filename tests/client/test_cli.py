@@ -369,6 +369,15 @@ async def test_the_command_submits_a_file_of_lines(server: ScriptedServer, strea
     assert batch["items"][1]["idempotency_key"] == "k"
 
 
+async def test_a_line_ends_where_json_lines_do(server: ScriptedServer, streamer: Streamer, tmp_path: Path) -> None:
+    lines = tmp_path / "work.jsonl"
+    text = "one\u2028two\x85three\u2029four"
+    lines.write_bytes(f'{{"action":"report","payload":"{text}"}}\r\n{{"action":"report"}}'.encode())
+    done = await streamer("submit-many", str(lines))
+    assert (done.code, done.out.split()) == (0, ["r1", "r2"])
+    assert server.received("submit_batch")[0]["items"][0]["payload"] == text
+
+
 async def test_the_command_prints_what_was_refused_and_exits_with_one(
     server: ScriptedServer, streamer: Streamer, tmp_path: Path
 ) -> None:
@@ -410,6 +419,7 @@ async def test_the_command_prints_what_was_taken_in_and_what_nobody_answered(
 @pytest.mark.parametrize("text", ['{"actoin":"report"}', "[1]", "{", '{"payload":1}'])
 async def test_a_file_that_is_not_submissions_exits_with_two(streamer: Streamer, tmp_path: Path, text: str) -> None:
     lines = tmp_path / "work.jsonl"
-    lines.write_text(text)
-    assert (await streamer("submit-many", str(lines))).code == 2
+    lines.write_text('{"action":"report"}\n\n' + text)
+    done = await streamer("submit-many", str(lines))
+    assert (done.code, "line 3: " in done.err) == (2, True)
     assert (await streamer("submit-many", str(tmp_path / "none"))).code == 2
