@@ -42,7 +42,8 @@ class Submission:
             "delay_s": self.delay_s,
             "timeout_s": self.timeout_s,
             "max_attempts": self.max_attempts,
-            "metadata": None if self.metadata is None else dict(self.metadata),
+            # What is no mapping is refused by the server, as the wrong type of any other field.
+            "metadata": dict(self.metadata) if isinstance(self.metadata, Mapping) else self.metadata,
         }
         return {name: value for name, value in fields.items() if value is not None}
 

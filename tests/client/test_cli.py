@@ -378,6 +378,18 @@ async def test_a_line_ends_where_json_lines_do(server: ScriptedServer, streamer:
     assert server.received("submit_batch")[0]["items"][0]["payload"] == text
 
 
+@pytest.mark.parametrize("metadata", ["5", '"ab"', '["ab"]'])
+async def test_metadata_of_another_type_is_left_to_the_server(
+    server: ScriptedServer, streamer: Streamer, tmp_path: Path, metadata: str
+) -> None:
+    lines = tmp_path / "work.jsonl"
+    lines.write_text(f'{{"action":"report","metadata":{metadata}}}\n')
+    server.on["submit_batch"] = lambda *_: {"type": "acks", "items": [error("VALIDATION_ERROR", "metadata")]}
+    done = await streamer("submit-many", str(lines))
+    assert (done.code, "VALIDATION_ERROR: metadata" in done.out) == (1, True)
+    assert server.received("submit_batch")[0]["items"][0]["metadata"] == json.loads(metadata)
+
+
 async def test_the_command_prints_what_was_refused_and_exits_with_one(
     server: ScriptedServer, streamer: Streamer, tmp_path: Path
 ) -> None:
