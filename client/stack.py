@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from msgspec import ValidationError, convert
 
 from client.errors import ClientError
 from domain import exact_json
@@ -79,10 +81,6 @@ def deployed_stack(name: str) -> Stack:
 
 def _described(file: Path) -> Stack:
     try:
-        described: Any = exact_json.decode(file.read_bytes())
-        return Stack(**{name: described[name] for name in _NAMES if name in described})
-    except (OSError, InvalidJson, TypeError) as exc:
-        raise StackNotFound("the file does not describe a stack", file=file) from exc
-
-
-_NAMES: Final = tuple(described.name for described in fields(Stack))
+        return convert(exact_json.decode(file.read_bytes()), Stack)
+    except (OSError, InvalidJson, ValidationError) as exc:
+        raise StackNotFound(f"the file does not describe a stack: {exc}", file=file) from exc

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client.stack import StackNotFound, deployed_stack, user_session
+from client.stack import FILE, StackNotFound, deployed_stack, local_stack, user_session
 
 CONFIG = "[default]\nregion = eu-west-3\n[profile mine]\nregion = eu-west-2\n"
 
@@ -40,3 +40,31 @@ def test_a_profile_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_PROFILE", "nope")
     with pytest.raises(StackNotFound, match="nope"):
         deployed_stack("streamer-dev")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"ws_url": null}',
+        '{"ws_url": "ws://x", "tables": []}',
+        '{"ws_url": "ws://x", "endpoint_url": 1}',
+    ],
+)
+def test_a_file_that_describes_no_stack_is_told(tmp_path: Path, text: str) -> None:
+    file = tmp_path / FILE
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(StackNotFound, match="the file does not describe a stack"):
+        local_stack(tmp_path)
+
+
+def test_what_a_later_release_describes_besides_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    file.parent.mkdir()
+    file.write_text('{"ws_url": "ws://x", "tables": {"Events": "e"}, "later": {}}')
+    (tmp_path / "below").mkdir()
+    found = local_stack(tmp_path / "below")
+    assert (found.ws_url, found.tables, found.token_key) == ("ws://x", {"Events": "e"}, None)
