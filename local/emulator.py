@@ -80,14 +80,18 @@ def start(directory: Path) -> Emulator:
 
 
 def alive(directory: Path) -> int | None:
-    """Return the process group of the emulator that runs in a directory, whoever started it."""
+    """Return the process group of the emulator that runs in a directory, whoever started it.
+
+    None also while one is being started and has no process yet: there is nothing to stop.
+    """
     try:
         with _locked(directory):
             return None
     except FileNotFoundError:
         return None
     except AlreadyRunning:
-        return int((directory / "lock").read_text())
+        group = (directory / "lock").read_text()
+        return int(group) if group else None
 
 
 def stop(directory: Path) -> bool:
@@ -118,6 +122,8 @@ def _locked(directory: Path) -> Iterator[int]:
 
 
 def _launch(directory: Path, port: int, console_port: int, lock: int) -> Emulator:
+    # Whoever held the lock before must not be taken for this one, and be ended in its place.
+    os.truncate(lock, 0)
     _tidy(directory)
     for name in ("tmp", "data", "log"):
         (directory / name).mkdir(exist_ok=True)
@@ -148,7 +154,6 @@ def _launch(directory: Path, port: int, console_port: int, lock: int) -> Emulato
             pass_fds=(lock, theirs),
         )
     os.close(theirs)
-    os.truncate(lock, 0)
     os.pwrite(lock, str(process.pid).encode(), 0)
     return Emulator(directory, port, console_port, process, ours)
 

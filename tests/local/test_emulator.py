@@ -139,6 +139,22 @@ def test_a_directory_that_was_never_used_holds_none(tmp_path: Path) -> None:
     assert not emulator.stop(tmp_path / "nowhere")
 
 
+def test_one_that_is_being_started_is_not_taken_for_the_one_before(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.mkdir()
+    (directory / "lock").write_text("12345")
+
+    def tidy(directory: Path) -> None:
+        assert emulator.alive(directory) is None
+        raise InterruptedError
+
+    with monkeypatch.context() as starting:
+        starting.setattr(emulator, "_tidy", tidy)
+        with pytest.raises(InterruptedError):
+            emulator.start(directory)
+
+
 def test_the_console_is_served_as_long_as_the_emulator_runs(directory: Path) -> None:
     started = emulator.start(directory)
     assert status_of(started.console_url) == 200
