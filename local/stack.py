@@ -78,12 +78,15 @@ def down(directory: Path = HOME, own: emulator.Emulator | None = None) -> bool:
 
 
 def find(directory: Path = HOME) -> Stack | None:
-    """Return the stack that runs in a directory and answers; what a crash left behind is none."""
+    """Return the stack that runs in a directory and answers; what a crash or another release left behind is none."""
     file = directory / "stack.json"
     pid = emulator.alive(directory)
     if pid is None or not file.exists():
         return None
-    stack = Stack(**json.loads(file.read_text()))
+    try:
+        stack = Stack(**json.loads(file.read_text()))
+    except (TypeError, ValueError):
+        return None
     return stack if stack.pid == pid else None
 
 

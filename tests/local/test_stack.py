@@ -37,6 +37,13 @@ def test_what_a_crash_left_behind_is_no_stack(tmp_path: Path) -> None:
     started.stop()
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"ws_url": "ws://x", "pid": 1}', '{"pid": 1, "later": 1}'])
+def test_what_another_release_described_is_no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "stack.json").write_text(text)
+    monkeypatch.setattr(emulator, "alive", lambda _: 1)
+    assert stack.find(tmp_path) is None
+
+
 def test_it_is_read_as_it_was_written_and_by_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "stack.json"
     stack._write(file, ANY)
