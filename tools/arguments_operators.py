@@ -20,7 +20,8 @@ def add_rebuild(commands: Any) -> None:
     command.add_argument("--until", type=instant, metavar="INSTANT", help="compare counts up to it; 2 minutes ago")
     command.add_argument("--switch", action="store_true", help="make the live rows that differ what the log says")
     command.add_argument("--fresh", action="store_true", help="start anew where one was interrupted")
-    command.set_defaults(run=_rebuild)
+    # None tells one that is given from one that is not: what was interrupted goes on in as many as it was begun with.
+    command.set_defaults(run=_rebuild, segments=None)
 
 
 def add_reconcile(commands: Any) -> None:

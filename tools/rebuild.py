@@ -1,7 +1,7 @@
 """`streamer rebuild VIEW`: the view made anew from the log beside the live one, compared, and switched on request."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from adapters.clock import Clock
+from domain.errors import Rejected
 from domain.instant import from_text, to_text
 from tools import parity
 from tools.building import Plan, build
@@ -24,6 +25,7 @@ from tools.shadow import Shadow
 SETTLED: Final = timedelta(minutes=2)  # counts of minutes that ended before are compared: nothing writes them any more
 PAUSE: Final = timedelta(seconds=1)  # before looking again at what may be on its way
 _SHOWN_AT_MOST: Final = 20
+_SEGMENTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,15 @@ class Asked:
     tenant_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    segments: int = 4
+    segments: int | None = None
     switch: bool = False
     fresh: bool = False
+
+
+class BegunOtherwise(Rejected):
+    """A rebuild that was interrupted goes on as it was begun, which is not what is asked for now."""
+
+    message = "It was begun with other values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,9 @@ def rebuild(stack: Operated, asked: Asked, directory: Path, clock: Clock, consol
     if asked.fresh:
         remove(file)
     with closing(Shadow(file)) as shadow:
-        made_of = shadow.made_of(_given(asked, clock.now()))
+        given = _given(asked, clock.now())
+        made_of = shadow.made_of(given)
+        _require_same(asked, given, made_of)
         plan = Plan(asked.view, from_text(made_of["now"]), asked.tenant_id, int(made_of["segments"]))
         period = Period(from_text(made_of["until"]), asked.since)
         start = clock.monotonic()
@@ -77,7 +87,19 @@ def rebuild(stack: Operated, asked: Asked, directory: Path, clock: Clock, consol
 
 def _given(asked: Asked, now: datetime) -> dict[str, str]:
     until = asked.until or now - SETTLED
-    return {"now": to_text(now), "until": f"{to_text(until)[:16]}:00.000Z", "segments": str(asked.segments)}
+    return {
+        "now": to_text(now),
+        "until": f"{to_text(until)[:16]}:00.000Z",
+        "segments": str(asked.segments or _SEGMENTS),
+    }
+
+
+def _require_same(asked: Asked, given: Mapping[str, str], made_of: Mapping[str, str]) -> None:
+    """Refuse what was asked for and cannot be: the log was read in those segments, and counted up to that instant."""
+    wanted = {"until": asked.until, "segments": asked.segments}
+    if any(value is not None and given[name] != made_of[name] for name, value in wanted.items()):
+        begun = " ".join(f"--{name} {made_of[name]}" for name in wanted)
+        raise BegunOtherwise(f"it was begun with {begun}; leave them out to go on, or start anew with --fresh")
 
 
 def remove(file: Path) -> None:

@@ -182,6 +182,26 @@ def test_an_interrupted_rebuild_says_how_it_goes_on(
     assert not list(tmp_path.rglob("*.sqlite"))
 
 
+@pytest.mark.usefixtures("told")
+def test_an_interrupted_rebuild_goes_on_only_as_it_was_begun(run: Streamer, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = "rebuild metrics --stack mine --segments 2 --until 2026-11-22T08:00:30Z"
+    with monkeypatch.context() as once:
+        once.setattr(building, "pages", _interrupted)
+        assert run(begun).code == INTERRUPTED
+
+    for other in ("--segments 3", "--until 2026-11-22T08:01Z", "--segments 2 --until 2026-11-22T08:01Z"):
+        refused = run(f"rebuild metrics --stack mine {other}")
+        assert (refused.code, refused.out) == (USAGE, "")
+        assert "begun with --until 2026-11-22T08:00:00.000Z --segments 2;" in refused.err
+        assert "--fresh" in refused.err
+
+    assert run(begun).code == OK
+    with monkeypatch.context() as once:
+        once.setattr(building, "pages", _interrupted)
+        assert run(begun).code == INTERRUPTED
+    assert run("rebuild metrics --stack mine --segments 3 --fresh").code == OK
+
+
 def _interrupted(*_: Any) -> Any:
     raise KeyboardInterrupt
 
