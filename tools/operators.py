@@ -1,6 +1,7 @@
 """What the operators' commands do: the stack found, the work done, the exit code."""
 
 import argparse
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +39,14 @@ def rebuild_view(asked: argparse.Namespace) -> int:
     )
 
     def run(stack: Operated, console: Console) -> int:
-        return show(wanted, rebuild(stack, wanted, SHADOWS, Clock(), console), Console(highlight=False))
+        try:
+            report = rebuild(stack, wanted, SHADOWS, Clock(), console)
+        except sqlite3.DatabaseError as exc:
+            if type(exc) is not sqlite3.DatabaseError:
+                raise  # a full disk, or another rebuild of it that runs: nothing is wrong with the file
+            print(f"streamer: what was begun is damaged ({exc}); start anew with --fresh", file=sys.stderr)
+            return 1
+        return show(wanted, report, Console(highlight=False))
 
     return _on_stack(asked.stack, run, "; started again, it goes on where it was")
 
@@ -123,6 +131,8 @@ def _on_stack(name: str | None, run: Callable[[Operated, Console], int], then: s
         return failed(f"{exc}{then}", NOT_CONNECTED)
     except BrokenPipeError:
         raise
+    except sqlite3.OperationalError as exc:
+        return failed(f"{exc}{then}", 1)
     except OSError as exc:
         return failed(exc, 1)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sqlite3
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from tests.kit.stories import completed
 from tests.kit.tables import Aws
 from tests.kit.world import World
 from tools import building, operators, rebuild, redrive, streamer
+from tools.arguments_operators import SHADOWS
 from tools.operated import TABLES
+from tools.shadow import Shadow
 
 OF_THE_STACK = (
     "rebuild requests",
@@ -200,6 +203,31 @@ def test_an_interrupted_rebuild_goes_on_only_as_it_was_begun(run: Streamer, monk
         once.setattr(building, "pages", _interrupted)
         assert run(begun).code == INTERRUPTED
     assert run("rebuild metrics --stack mine --segments 3 --fresh").code == OK
+
+
+@pytest.mark.usefixtures("told")
+def test_a_rebuild_that_was_begun_and_is_damaged_is_told_and_starts_anew_on_request(
+    run: Streamer, tmp_path: Path
+) -> None:
+    file = tmp_path / SHADOWS / "mine-requests.sqlite"
+    file.parent.mkdir(parents=True)
+    file.write_text("damaged " * 1000)
+    told = run("rebuild requests --stack mine")
+    assert (told.code, told.out) == (FAILED, "")
+    assert told.err == "streamer: what was begun is damaged (file is not a database); start anew with --fresh\n"
+    assert run("rebuild requests --stack mine --fresh").code == OK
+
+
+@pytest.mark.parametrize("line", ["rebuild requests", "audit verify"])
+@pytest.mark.usefixtures("told")
+def test_a_shadow_that_cannot_be_written_is_told(run: Streamer, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    def full(*_: Any) -> Any:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Shadow, "write", full)
+    done = run(f"{line} --stack mine")
+    assert (done.code, done.out) == (FAILED, "")
+    assert done.err.startswith("streamer: database or disk is full")
 
 
 def _interrupted(*_: Any) -> Any:
