@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from adapters.clock import Clock
-from domain.errors import Rejected, Unavailable
+from domain.errors import Rejected, Unavailable, Undecodable
 from tools.arguments_operators import SHADOWS
 from tools.building import NAMES
 from tools.deployed import deployed
@@ -74,7 +74,7 @@ def verify_audit(asked: argparse.Namespace) -> int:
 
 
 def export_audit(asked: argparse.Namespace) -> int:
-    """`streamer audit export`."""
+    """`streamer audit export`: 1 if anything is left out."""
     first = asked.first or Clock().now().date()
     last = asked.last or first
     if last < first:
@@ -82,10 +82,13 @@ def export_audit(asked: argparse.Namespace) -> int:
         return USAGE
 
     def run(stack: Operated, console: Console) -> int:
+        left_out: list[Undecodable] = []
         with console.status("Writing the audit trail"):
-            count = export(stack, asked.tenant, first, last, asked.user, asked.form, asked.out)
+            count = export(stack, asked.tenant, first, last, asked.user, asked.form, asked.out, left_out.append)
+        for why in left_out:
+            console.print(Text(f"left out  {why}"), soft_wrap=True)
         console.print(Text(f"{count} entries"))
-        return 0
+        return 1 if left_out else 0
 
     return _on_stack(asked.stack, run)
 
@@ -133,7 +136,7 @@ def _on_stack(name: str | None, run: Callable[[Operated, Console], int], then: s
         raise
     except sqlite3.OperationalError as exc:
         return failed(f"{exc}{then}", 1)
-    except OSError as exc:
+    except (OSError, Undecodable) as exc:
         return failed(exc, 1)
     except KeyboardInterrupt:
         failed(f"interrupted{then}", INTERRUPTED)

@@ -4,14 +4,22 @@ import csv
 import io
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from domain import exact_json
+from domain.errors import Undecodable
 from tests.kit.requests import Whose
 from tests.kit.world import World
 from tools.export import COLUMNS, export, write
 from tools.operated import Operated
 
 BOB = Whose("acme", "bob")
+
+
+def nothing(left_out: Undecodable) -> None:
+    raise AssertionError(left_out)
 
 
 def told(world: World) -> None:
@@ -36,20 +44,53 @@ def test_json_lines_have_every_entry_of_the_days_as_the_view_has_it(
     last = world.clock.now().date()
     first = last - timedelta(days=1)
     out = tmp_path / "trail.jsonl"
-    assert export(stack, "acme", first, last, None, "jsonl", out) == 9
+    assert export(stack, "acme", first, last, None, "jsonl", out, nothing) == 9
     entries = [exact_json.decode(line) for line in out.read_text().splitlines()]
     assert entries == [*stack.tenant("acme").audit(first), *stack.tenant("acme").audit(last)]
-    assert export(stack, "acme", last, last, None, "jsonl", out) == 3
+    assert export(stack, "acme", last, last, None, "jsonl", out, nothing) == 3
 
 
 def test_the_entries_of_one_user_alone_may_be_written(world: World, stack: Operated, tmp_path: Path) -> None:
     told(world)
     last = world.clock.now().date()
     out = tmp_path / "trail.csv"
-    assert export(stack, "acme", last - timedelta(days=1), last, "bob", "csv", out) == 6
+    assert export(stack, "acme", last - timedelta(days=1), last, "bob", "csv", out, nothing) == 6
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert {row["user_id"] for row in rows} == {"bob"}
     assert [row["type"] for row in rows] == ["RequestSubmitted", "AttemptStarted", "RequestCompleted"] * 2
+
+
+@pytest.mark.parametrize("spoilt", [[0], [8], [1, 2], [0, 4, 7], list(range(9))])
+def test_what_no_code_can_read_is_left_out_and_told_and_the_rest_is_written(
+    world: World, stack: Operated, tmp_path: Path, spoilt: list[int]
+) -> None:
+    told(world)
+    last = world.clock.now().date()
+    first = last - timedelta(days=1)
+    rows = sorted(world.aws.rows("Audit"), key=lambda row: row["entry"]["S"])
+    whole = [*stack.tenant("acme").audit(first), *stack.tenant("acme").audit(last)]
+    for place in spoilt:
+        spoil(world, rows[place], {"S": "{"})
+    left_out: list[Undecodable] = []
+    out = tmp_path / "trail.jsonl"
+
+    assert export(stack, "acme", first, last, None, "jsonl", out, left_out.append) == 9 - len(spoilt)
+
+    entries = [exact_json.decode(line) for line in out.read_text().splitlines()]
+    assert entries == [entry for place, entry in enumerate(whole) if place not in spoilt]
+    assert [one.context["entry"] for one in left_out] == [rows[place]["entry"]["S"] for place in spoilt]
+
+
+def test_an_entry_that_nobody_can_go_on_after_ends_the_trail(world: World, stack: Operated, tmp_path: Path) -> None:
+    told(world)
+    day = world.clock.now().date()
+    spoil(world, world.aws.rows("Audit")[0], {"NULL": True})
+    with pytest.raises(Undecodable):
+        export(stack, "acme", day - timedelta(days=1), day, None, "jsonl", tmp_path / "trail", nothing)
+
+
+def spoil(world: World, row: Any, detail: dict[str, Any]) -> None:
+    world.aws.dynamodb.put_item(TableName=world.aws.tables["Audit"], Item={**row, "detail": detail})
 
 
 def test_a_table_keeps_lines_and_commas_and_gives_a_spreadsheet_no_formula() -> None:

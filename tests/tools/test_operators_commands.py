@@ -295,6 +295,19 @@ def test_a_trail_is_written_as_lines_or_as_a_table(world: World, told: str, run:
     assert [row["hash"] for row in rows] == [entry.get("hash", "") for entry in entries]
 
 
+@pytest.mark.parametrize("detail", ["{", None])
+def test_an_entry_that_no_code_can_read_is_told_and_fails_the_export(
+    world: World, told: str, run: Streamer, detail: str | None
+) -> None:
+    row = next(row for row in world.aws.rows("Audit") if row["type"]["S"] == "AttemptStarted")
+    value = {"NULL": True} if detail is None else {"S": detail}
+    world.aws.dynamodb.put_item(TableName=world.aws.tables["Audit"], Item={**row, "detail": value})
+    done = run("audit export --stack mine --tenant acme")
+    assert done.code == FAILED
+    assert "Unreadable record" in done.err
+    assert detail is None or (told in done.err and done.err.endswith("3 entries\n"))
+
+
 def test_a_trail_may_be_one_users(world: World, told: str, run: Streamer) -> None:
     world.requests.submit(Whose("acme", "bob"))
     world.project_all(world.records())
