@@ -77,14 +77,13 @@ def _table(projection: Projection, rows: list[Row]) -> Table:
 
 def _sum_up(reading: Reading, told: Told, rows: int, console: Console) -> None:
     for line, reason in reading.unreadable[:_SHOWN_AT_MOST]:
-        console.print(Text(f"line {line}: {reason}", style="red"), soft_wrap=True)
+        console.print(show.text(f"line {line}: {reason}", style="red"), soft_wrap=True)
     if len(reading.unreadable) > _SHOWN_AT_MOST:
         console.print(f"… and {len(reading.unreadable) - _SHOWN_AT_MOST} more")
     incomplete = told.incomplete()
     if incomplete:
         names = ", ".join(incomplete[:_SHOWN_AT_MOST]) + (", …" if len(incomplete) > _SHOWN_AT_MOST else "")
-        console.print(
-            Text(f"events are missing of {len(incomplete)} requests: {names}", style="yellow"), soft_wrap=True
-        )
+        missing = f"events are missing of {len(incomplete)} requests: {names}"
+        console.print(show.text(missing, style="yellow"), soft_wrap=True)
     counts = f"{reading.duplicate} duplicate, {reading.skipped} skipped, {len(reading.unreadable)} unreadable"
     console.print(Text(f"{reading.read} records ({counts}) → {rows} rows"), soft_wrap=True)

@@ -163,6 +163,15 @@ def test_the_command_fails_when_a_record_is_unreadable(
     assert len(printed.out.splitlines()) == 2
 
 
+def test_no_terminal_obeys_what_a_recording_has(
+    records: list[Any], file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(lines({**records[0], "eventName": "\x1b[2J"}))
+    assert streamer.main(["replay", str(file), "--projection", "dispatch"]) == 1
+    told = capsys.readouterr().err
+    assert ("\\u001b[2J" in told, "\x1b" in told) == (True, False)
+
+
 def test_the_command_says_that_there_is_no_such_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert streamer.main(["replay", str(file), "--projection", "audit"]) == 1
     assert "No such file" in capsys.readouterr().err
