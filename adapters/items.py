@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from domain.errors import InvalidJson, InvalidValue, Undecodable
 from domain.instant import from_epoch, from_text
@@ -11,6 +11,7 @@ from domain.validity import require_whole_text
 Item = Mapping[str, Mapping[str, Any]]
 Value = str | int | bytes | bool | None
 TOO_MANY_DIGITS: Final = 10**38
+S = TypeVar("S")
 T = TypeVar("T")
 PassedOver = Callable[[Undecodable], object]  # hears of each row that no code can read
 
@@ -56,13 +57,18 @@ def _from_value(name: str, value: Mapping[str, Any]) -> Value:
     raise Undecodable("unknown attribute type", field=name)
 
 
-def readable(read: Callable[[Item], T], items: Iterable[Item], passed_over: PassedOver) -> Iterator[T]:
+def readable(read: Callable[[S], T], items: Iterable[S], passed_over: PassedOver) -> Iterator[T]:
     """What is read from each item; one that no code can read holds up no other."""
     for item in items:
         try:
             yield read(item)
         except Undecodable as exc:
             passed_over(exc)
+
+
+def none_passed_over(unreadable: Undecodable) -> NoReturn:
+    """Let the first row that no code can read end the reading."""
+    raise unreadable
 
 
 class Row:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.aws import translated
-from adapters.items import from_item, to_item
+from adapters.items import Item, PassedOver, from_item, none_passed_over, readable, to_item
 from adapters.view_writes import SHARDS as COPIES
 from adapters.view_writes import sharded
 from domain import exact_json
@@ -60,9 +60,11 @@ class TenantViews:
         return summed(map(from_item, page["Responses"].get(self._metrics, [])))
 
     @checked
-    def audit(self, day: date, user_id: str | None = None) -> Iterator[dict[str, Any]]:
+    def audit(
+        self, day: date, user_id: str | None = None, passed_over: PassedOver = none_passed_over
+    ) -> Iterator[dict[str, Any]]:
         """The audit entries of a UTC day in the order they happened, of everybody or of one user."""
-        return (_shown(row) for row in self._entries(day, "", user_id))
+        return readable(_shown, self._entries(day, "", user_id, passed_over), passed_over)
 
     @checked
     def audit_page(
@@ -89,10 +91,12 @@ class TenantViews:
         for days in range((until.date() - since.date()).days + 1):
             yield from map(_shown, self._entries(since.date() + timedelta(days), to_text(since) if days == 0 else ""))
 
-    def _entries(self, day: date, after: str, user_id: str | None = None) -> Iterator[dict[str, Any]]:
+    def _entries(
+        self, day: date, after: str, user_id: str | None = None, passed_over: PassedOver = none_passed_over
+    ) -> Iterator[dict[str, Any]]:
         first, last = f"{after}\x01", "\x7f"
         parts = (partition(self._tenant_id, day.isoformat(), n) for n in range(SHARDS))
-        shards = (self._query(self._audit, "day", part, "entry", first, last, user_id) for part in parts)
+        shards = (self._query(self._audit, "day", part, "entry", first, last, user_id, passed_over) for part in parts)
         return merge(*shards, key=lambda row: row["entry"])
 
     def _query(
@@ -104,6 +108,7 @@ class TenantViews:
         low: str,
         high: str,
         user_id: str | None = None,
+        passed_over: PassedOver = none_passed_over,
     ) -> Iterator[dict[str, Any]]:
         query: dict[str, Any] = {
             "TableName": table,
@@ -115,7 +120,14 @@ class TenantViews:
             query["FilterExpression"] = "user_id = :user"
         with translated("read view", table=table):
             for page in self._client.get_paginator("query").paginate(**query):
-                yield from map(from_item, page["Items"])
+                yield from readable(lambda item: _row(item, sort_name), page["Items"], passed_over)
+
+
+def _row(item: Item, sort_name: str) -> dict[str, Any]:
+    try:
+        return from_item(item)
+    except Undecodable as exc:
+        raise Undecodable(exc.reason, **exc.context, **{sort_name: item.get(sort_name, {}).get("S")}) from exc
 
 
 def summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from tests.faults.verdict import never_fired, together
 
 # What a run must not survive with a guard switched off, by its name among the simulation's mutants.
 TWIN: Final = "transaction of rows and counts"
+_TWINS: Final = 4  # runs at most; about one in ten is survived
 _TOLD: Final = 20
 _TWINS_PATIENCE: Final = 0.2  # what a twin has broken does not come right by waiting
 
@@ -56,12 +57,18 @@ def _run(requests: int, seed: int, mutant: str | None) -> Report:
 
 
 def _is_caught(requests: int, seed: int) -> bool:
-    """Whether a run with a guard switched off is found out, by what it leaves in the views."""
-    report = _run(requests, seed, TWIN)
-    found = [violation for violation in report.violations if violation.startswith("Metrics")]
-    fate = f"caught by {found[0][:150]}" if found else "SURVIVED"
-    print(f"broken twin, {TWIN}: {fate} ({report.took_s:.0f} s)", flush=True)
-    return bool(found)
+    """Whether a run with a guard switched off is found out, by what it leaves in the views.
+
+    In some runs nothing happens to be killed where that guard is needed: then another one follows.
+    """
+    for again in range(_TWINS):
+        report = _run(requests, seed + again, TWIN)
+        found = [violation for violation in report.violations if violation.startswith("Metrics")]
+        fate = f"caught by {found[0][:150]}" if found else "survived"
+        print(f"broken twin, {TWIN}, seed {seed + again}: {fate} ({report.took_s:.0f} s)", flush=True)
+        if found:
+            return True
+    return False
 
 
 def _tell(report: Report, missing: list[str]) -> None:
