@@ -51,7 +51,7 @@ class TicketStore:
     def redeem(self, ticket: str, now: datetime) -> Identity:
         """The identity a ticket stands for, once; Unauthorized when it was used, is unknown or too old."""
         # Marked and not removed: the same call comes twice when its answer is lost on the way to the SDK.
-        by = {"S": secrets.token_hex(16)}
+        by = {"S": secrets.token_urlsafe(16)}
         with translated("redeem ticket", table=self._table):
             try:
                 row = self._client.update_item(

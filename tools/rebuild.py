@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from adapters.clock import Clock
-from domain.errors import Rejected
+from domain.errors import InvalidValue
 from domain.instant import from_text, to_text
 from tools import parity
 from tools.building import Plan, build
@@ -39,12 +39,6 @@ class Asked:
     segments: int | None = None
     switch: bool = False
     fresh: bool = False
-
-
-class BegunOtherwise(Rejected):
-    """A rebuild that was interrupted goes on as it was begun, which is not what is asked for now."""
-
-    message = "It was begun with other values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +93,7 @@ def _require_same(asked: Asked, given: Mapping[str, str], made_of: Mapping[str, 
     wanted = {"until": asked.until, "segments": asked.segments}
     if any(value is not None and given[name] != made_of[name] for name, value in wanted.items()):
         begun = " ".join(f"--{name} {made_of[name]}" for name in wanted)
-        raise BegunOtherwise(f"it was begun with {begun}; leave them out to go on, or start anew with --fresh")
+        raise InvalidValue(f"it was begun with {begun}; leave them out to go on, or start anew with --fresh")
 
 
 def remove(file: Path) -> None:
