@@ -609,6 +609,7 @@ class Connection {
 
   /** Connect for the first time; ConnectRefused or ConnectionLost soon when that is not possible. */
   async open() {
+    if (this.#ended !== null) throw this.#ended;
     this.#listener.changed("connecting");
     let socket;
     try {
@@ -616,6 +617,10 @@ class Connection {
     } catch (error) {
       this.#end(error);
       throw error;
+    }
+    if (this.#ended !== null) {
+      socket.giveUp(); // it was on its way when its user hung up
+      throw this.#ended;
     }
     this.#attempt = 0;
     this.#live(socket);

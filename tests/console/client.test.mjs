@@ -22,7 +22,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-async function connect(options = {}) {
+function make(options = {}) {
   const client = new StreamerClient({
     url: server.url,
     ticketUrl: server.ticketUrl,
@@ -32,6 +32,11 @@ async function connect(options = {}) {
     ...options,
   });
   clients.push(client);
+  return client;
+}
+
+async function connect(options) {
+  const client = make(options);
   await client.open();
   return client;
 }
@@ -484,6 +489,20 @@ test("a socket that was on its way when its user hung up is closed", async () =>
   client.close();
   give();
   await server.until(() => server.connects === 2);
+  await server.until(() => server.sockets.size === 0);
+});
+
+test("who hangs up while connecting does not come to life again", async () => {
+  let give;
+  const client = make({ token: () => new Promise((resolve) => (give = () => resolve("t0ken"))) });
+  const opening = client.open();
+  await until(() => give !== undefined);
+  client.close();
+  give();
+  await rejected(opening, streamer.ConnectionLost);
+  await rejected(client.open(), streamer.ConnectionLost);
+  assert.equal(client.connection.state, "closed");
+  await server.until(() => server.connects === 1);
   await server.until(() => server.sockets.size === 0);
 });
 
