@@ -19,6 +19,8 @@
  */
 
 const FRAME_LIMIT = 128 * 1024; // bytes; API Gateway closes the socket above it
+const FRAME_DEPTH = 48; // arrays and objects in each other, the frame itself among them
+const FRAME_DIGITS = 4300; // of an integer
 const BATCH_TARGET = 32 * 1024 - 256; // bytes of items; API Gateway bills in steps of 32 KB
 const BATCH_LIMIT = 25; // items
 const FIRST_TRIES = 3;
@@ -87,6 +89,24 @@ export function decode(text) {
   return JSON.parse(marked, (_, value) =>
     typeof value === "string" && value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value,
   );
+}
+
+const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
+const LONG_ESCAPE = /\\(?:ud[89a-f]|.)/g;
+const TOO_LONG = new RegExp(`\\d{${FRAME_DIGITS + 1}}`);
+
+/** Why the server cannot read what `encode` made of a frame, null when it can. */
+function unreadable(text) {
+  // JSON.stringify escapes a surrogate only when it is half of a pair.
+  if (text.match(LONG_ESCAPE)?.some((one) => one.length > 2)) return "half of a surrogate pair";
+  const bare = text.replace(STRING, "");
+  if (TOO_LONG.test(bare)) return `a number has at most ${FRAME_DIGITS} digits`;
+  let depth = 0;
+  for (const [bracket] of bare.matchAll(/[[\]{}]/g)) {
+    depth += bracket === "[" || bracket === "{" ? 1 : -1;
+    if (depth > FRAME_DEPTH) return `nested deeper than ${FRAME_DEPTH}`;
+  }
+  return null;
 }
 
 /** The JSON text of a value; a BigInt is an integer in it. `indent` is JSON.stringify's. */
@@ -636,6 +656,9 @@ class Connection {
       const message = `a frame has at most ${FRAME_LIMIT} bytes`;
       return Promise.reject(new RequestRejected(message, { code: "PAYLOAD_TOO_LARGE" }));
     }
+    // The server reads no id in it either, so its refusal would reach nobody.
+    const flaw = unreadable(text);
+    if (flaw !== null) return Promise.reject(new RequestRejected(flaw, { code: "VALIDATION_ERROR" }));
     return new Promise((resolve, reject) => {
       const question = { id, text, type: frame.type, resolve, reject, timeoutMs, times, asked: 0, timer: null };
       this.#questions.set(id, question);
@@ -859,7 +882,11 @@ class Connection {
     }
     if (updates !== null) return updates.forEach((update) => this.#listener.pushed(update));
     const question = this.#questions.get(frame.id);
-    if (question === undefined) return undefined; // answered twice, or nobody waits any more
+    if (question === undefined) {
+      // Else it was answered twice, or nobody waits any more.
+      if (frame.type === "error" && frame.id === undefined) this.#listener.ignored(refusal(frame));
+      return undefined;
+    }
     clearTimeout(question.timer);
     this.#questions.delete(frame.id);
     return frame.type === "error" ? question.reject(refusal(frame)) : question.resolve(frame);
@@ -915,13 +942,14 @@ function submission(action, payload, { idempotencyKey, priority, delayS, timeout
   };
 }
 
-/** Submissions as batches of one frame each, in their order; one that is large is alone in its own. */
+/** Submissions as batches of one frame each, in their order; one that is large or unreadable is alone in its own. */
 function* batches(submissions) {
   let batch = [];
   let size = 0;
   for (const { action, payload = null, ...options } of submissions) {
     const frame = submission(action, payload, options);
-    const length = new TextEncoder().encode(encode(frame)).length + 1;
+    const text = encode({ items: [frame] });
+    const length = unreadable(text) === null ? new TextEncoder().encode(text).length : BATCH_TARGET;
     if (batch.length > 0 && (batch.length === BATCH_LIMIT || size + length > BATCH_TARGET)) {
       yield batch;
       batch = [];
@@ -945,7 +973,7 @@ function expect(frame, type) {
  *
  * Its event `connection` tells each change of `client.connection`: {state, resumes, error}, where state is connecting,
  * open, reconnecting or closed, and resumes is how often a lost socket was replaced. Its event `ignored` tells of a
- * frame that is not of the protocol.
+ * frame that is not of the protocol, and of an error that answers no frame.
  */
 export class StreamerClient extends EventTarget {
   #connection;

@@ -200,6 +200,29 @@ test("a frame that is too large is refused here: the socket would be closed for 
   assert.deepEqual(server.received("submit"), []);
 });
 
+const nested = (depth) => (depth === 0 ? 0 : [nested(depth - 1)]);
+
+test("what the server cannot read is refused here: it would not know whom to tell", async () => {
+  const client = await connect();
+  const big = 10n ** 4299n; // of 4300 digits
+  const taken = [nested(47), "\\ud800 😀", big, ["[".repeat(50), "1".repeat(5000)]];
+  for (const payload of taken) await client.call("echo", payload);
+  for (const payload of [nested(48), "\ud800", { "\udc00": 1 }, [-big * 10n]]) {
+    const refusal = await rejected(client.submit("echo", payload), streamer.RequestRejected);
+    assert.equal(refusal.code, "VALIDATION_ERROR");
+  }
+  assert.equal(server.received("submit").length, taken.length);
+});
+
+test("one of many submissions that the server cannot read does not concern the others", async () => {
+  const client = await connect();
+  const asked = [1, nested(46), "\ud800", 2].map((payload) => ({ action: "delay", payload }));
+  const handles = await client.submitMany(asked);
+  await assert.rejects(handles[1].result(), { code: "VALIDATION_ERROR" });
+  await assert.rejects(handles[2].result(), { code: "VALIDATION_ERROR" });
+  assert.deepEqual([handles[0].requestId, handles[3].requestId], ["r1", "r2"]);
+});
+
 test("a failed request throws its error, a cancelled one who cancelled it", async () => {
   const client = await connect();
   const failing = await client.submit("delay");
@@ -327,8 +350,9 @@ test("what is not of the protocol is ignored and told", async () => {
   for (const frame of ["{", "7", '{"type":"event"}', '{"type":"events"}', '{"type":"pong","id":"unasked"}']) {
     server.send(frame);
   }
+  server.send(error("VALIDATION_ERROR", "Not valid JSON"));
   await client.ping();
-  assert.deepEqual(ignored, ["SyntaxError", "UnreadableReply", "UnreadableReply", "UnreadableReply"]);
+  assert.deepEqual(ignored, ["SyntaxError", ...Array(3).fill("UnreadableReply"), "RequestRejected"]);
 });
 
 // --- the connection ---
