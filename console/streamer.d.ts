@@ -117,7 +117,7 @@ export interface Handle extends Feed {
   /** The version up to which everything was given out. */
   readonly version: number;
   readonly state: State | null;
-  /** Throws RequestFailed, RequestCancelled, WatchClosed, or StillRunning after `timeoutMs`. */
+  /** Throws RequestFailed, RequestCancelled, WatchClosed, or StillRunning after `timeoutMs`, downloading included. */
   result<Result = any>(options?: { timeoutMs?: number }): Promise<Result>;
   cancel(reason?: string): Promise<Ack>;
 }

@@ -23,6 +23,7 @@ const FRAME_DEPTH = 48; // arrays and objects in each other, the frame itself am
 const FRAME_DIGITS = 4300; // of an integer
 const BATCH_TARGET = 32 * 1024 - 256; // bytes of items; API Gateway bills in steps of 32 KB
 const BATCH_LIMIT = 25; // items
+const LARGEST_RESULT = 4 * 1024 * 1024; // bytes of JSON
 const FIRST_TRIES = 3;
 const ASKED_TIMES = 3;
 const PAGE = 200;
@@ -46,7 +47,7 @@ const PASSING = new Set(["TIMEOUT", "INTERNAL_ERROR"]); // what is too much for 
 //   RequestFailed       the request ended without a result                   -> see its error
 //   RequestCancelled    the request was stopped                              -> nobody wanted it any more
 //   WatchClosed         the handle was closed before the request ended       -> watch it again
-//   StillRunning        the request did not end in the time it was given     -> go on waiting
+//   StillRunning        there was no result in the time that it was given    -> go on waiting
 //   EventsLost          the log no longer has what was asked for             -> get the state as it is now
 //   ConnectRefused      the server does not accept the token                 -> bring another one
 //   ConnectionLost      no connection, and the tries are used up             -> try again later
@@ -373,18 +374,26 @@ class Handle extends Feed {
 
   /**
    * What the request results in, once it has ended; RequestFailed or RequestCancelled when in nothing, StillRunning
-   * when that takes longer than `timeoutMs`.
+   * when that takes longer than `timeoutMs`, the download of a large result included.
    */
   async result({ timeoutMs = Infinity } = {}) {
-    const late = new StillRunning("The request has not ended yet", { requestId: this.requestId });
-    await (timeoutMs === Infinity ? this.ended : within(timeoutMs, this.ended, late));
+    const late = new StillRunning("There is no result yet", { requestId: this.requestId });
+    const waiting = new AbortController();
+    const result = this.#result(waiting.signal);
+    if (timeoutMs === Infinity) return result;
+    return within(timeoutMs, result, late).finally(() => waiting.abort());
+  }
+
+  async #result(signal) {
+    await this.ended;
+    if (signal.aborted) return undefined; // nobody waits any more
     if (this.error !== null) throw this.error;
     if (this.#answer !== null) return this.#answer.data;
     if (!this.#tail.isFinal) throw new WatchClosed("No longer watched", { requestId: this.requestId });
     const { state, requestId } = this;
     const data = this.#newest?.data ?? {};
     if (state.status === "COMPLETED") {
-      return this.#newest === null || "result_ref" in data ? this.#storedResult() : (data.result ?? null);
+      return this.#newest === null || "result_ref" in data ? this.#storedResult(signal) : (data.result ?? null);
     }
     if (state.status === "CANCELLED") {
       const { by = null, reason = null } = data;
@@ -405,15 +414,15 @@ class Handle extends Feed {
     if (this.#client._leave(this)) await this.#client._ask({ type: "unsubscribe", request_id: this.requestId });
   }
 
-  async #storedResult() {
+  async #storedResult(signal) {
     for (let again = false; ; again = true) {
       const reply = await this.#client.get(this.requestId);
       if (reply.result_url === undefined) return reply.result ?? null;
       try {
-        return await this.#client._download(reply.result_url);
+        return await this.#client._download(reply.result_url, signal);
       } catch (error) {
         // A link has an end, as have the credentials that it was made with: each `get` makes a new one.
-        if (again || !(error instanceof UnreadableReply)) throw error;
+        if (again || signal.aborted || !(error instanceof UnreadableReply)) throw error;
       }
     }
   }
@@ -1304,11 +1313,11 @@ export class StreamerClient extends EventTarget {
   }
 
   /** The JSON value behind a link; UnreadableReply when it cannot be had. */
-  async _download(link) {
+  async _download(link, signal) {
     let answer;
     try {
-      answer = await this.#settings.fetch(link, { credentials: "omit" });
-      if (answer.ok) return decode(await answer.text());
+      answer = await this.#settings.fetch(link, { credentials: "omit", signal });
+      if (answer.ok) return decode(await textOf(answer.body));
     } catch (error) {
       throw new UnreadableReply("the result cannot be downloaded", {}, error);
     }
@@ -1363,6 +1372,23 @@ export class StreamerClient extends EventTarget {
     this.#unlisten();
     for (const watch of this.#all()) watch._fail(error);
     this.#change({ state: "closed", error });
+  }
+}
+
+/** The text of a body; an Error when it is longer than any result. */
+async function textOf(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let size = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    size += value.length;
+    if (size > LARGEST_RESULT) {
+      await reader.cancel();
+      throw new UnreadableReply(`a result has at most ${LARGEST_RESULT} bytes`);
+    }
+    text += decoder.decode(value, { stream: true });
   }
 }
 

@@ -255,6 +255,42 @@ test("a large result is downloaded by a link that is asked for, once more when t
   assert.deepEqual(await handle.result(), { n: 9007199254740993n });
 });
 
+/** A request that has ended with a result behind a link. */
+async function ended(client, file) {
+  const handle = await client.submit("delay");
+  server.on.get = (frame) => ({ ...server._get(frame), result: undefined, result_url: server.link(file) });
+  server.append(handle.requestId, "RequestCompleted", { result_ref: "s3" });
+  server.push(handle.requestId, 1);
+  server.push(handle.requestId, 2);
+  await handle.ended;
+  return handle;
+}
+
+test("the time for a result is that of its download, too, which is given up then", async () => {
+  let given;
+  const stalled = (link, options) => {
+    if (link === server.ticketUrl) return fetch(link, options);
+    return new Promise((_, reject) => (given = options.signal).addEventListener("abort", () => reject(given.reason)));
+  };
+  const handle = await ended(await connect({ fetch: stalled }), "large");
+  const late = rejected(handle.result({ timeoutMs: 100 }), streamer.StillRunning);
+  await until(() => given !== undefined);
+  await late;
+  await until(() => given.aborted);
+  await (await connect()).ping();
+  assert.equal(server.received("get").length, 1, "nobody waits for another link");
+});
+
+test("no more is downloaded than the largest result has", async () => {
+  const most = 4 * 1024 * 1024;
+  const handle = await ended(await connect(), "large");
+  server.files.set("large", `"${"é".repeat(most / 2 - 1)}"`);
+  assert.equal((await handle.result()).length, most / 2 - 1);
+  server.files.set("large", `"${"é".repeat(most / 2 - 1)}" `);
+  const told = await rejected(handle.result(), streamer.UnreadableReply);
+  assert.match(told.cause.message, /at most 4194304 bytes/);
+});
+
 test("waiting for a result ends when its user says so, and the request is still watched", async () => {
   const handle = await (await connect()).submit("delay");
   await rejected(handle.result({ timeoutMs: 5 }), streamer.StillRunning);
