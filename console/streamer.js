@@ -1258,15 +1258,18 @@ export class StreamerClient extends EventTarget {
     throw refused;
   }
 
-  /** Forget a watch; whether it was the last on what it watched. */
+  /** Forget a watch; whether the server is to be told: no other is on the same, and there is a line. */
   _leave(watch) {
+    // What comes after a line that is lost watches only what is open then.
+    const isConnected = this.#told.state === "open";
     if (watch instanceof TopicWatch) {
-      return this.#topics.delete(watch) && ![...this.#topics].some((other) => other.topic === watch.topic);
+      const wasThere = this.#topics.delete(watch);
+      return wasThere && isConnected && ![...this.#topics].some((other) => other.topic === watch.topic);
     }
     const handles = this.#handles.get(watch.requestId);
     if (!handles?.delete(watch)) return false;
     if (handles.size === 0) this.#handles.delete(watch.requestId);
-    return handles.size === 0;
+    return isConnected && handles.size === 0;
   }
 
   /** Give out what was heard, and what the log adds to it until nothing is missing. */

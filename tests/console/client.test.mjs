@@ -620,6 +620,22 @@ test("who no longer watches says so, unless somebody else does", async () => {
   assert.deepEqual(server.received("unsubscribe"), [{ request_id: one.requestId }]);
 });
 
+test("who no longer watches while there is no connection need not wait for one", async () => {
+  let give = () => "t0ken";
+  const client = await connect({ token: () => give() });
+  const handle = await client.submit("delay");
+  const watch = await client.watchUser("acme", "ann");
+  let dialled;
+  give = () => new Promise((resolve) => (dialled = () => resolve("t0ken")));
+  server.kill();
+  await until(() => dialled !== undefined);
+  await handle.close();
+  await watch.close();
+  dialled();
+  await client.ping();
+  assert.deepEqual([server.received("unsubscribe"), server.received("subscribe").length], [[], 1]);
+});
+
 // --- topics ---
 
 const AT = "2026-01-01T00:00:00.000Z";
