@@ -291,7 +291,7 @@ class Patience {
 /** Updates in the order they were given out: to a callback, or else to whoever iterates. */
 class Feed {
   #waiting = [];
-  #wake = () => {};
+  #sleepers = []; // whoever iterates and has to wait
   #onUpdate;
 
   constructor(onUpdate) {
@@ -303,16 +303,14 @@ class Feed {
     });
   }
 
-  /** Iteration goes on where the last one stopped, and ends when nothing can follow. */
+  /** Iteration goes on where the last one stopped, and ends when nothing can follow; several share the updates. */
   async *[Symbol.asyncIterator]() {
     if (this.#onUpdate) throw new TypeError("the updates go to the callback");
     for (;;) {
       while (this.#waiting.length > 0) yield this.#waiting.shift();
       if (this.error !== null) throw this.error;
       if (this.hasEnded) return;
-      await new Promise((resolve) => {
-        this.#wake = resolve;
-      });
+      await new Promise((resolve) => this.#sleepers.push(resolve));
     }
   }
 
@@ -322,6 +320,10 @@ class Feed {
       return this.#wake();
     }
     for (const update of updates) tell(this.#onUpdate, update);
+  }
+
+  #wake() {
+    for (const resolve of this.#sleepers.splice(0)) resolve();
   }
 
   end(error = null) {

@@ -153,6 +153,14 @@ test("updates and progress go to callbacks, whose faults stop nobody", async (t)
   await rejected(all(handle), TypeError);
 });
 
+test("two who iterate over one request share its updates, and both come to the end", async () => {
+  const handle = await (await connect()).submit("delay");
+  const both = [all(handle), all(handle)];
+  finish(handle.requestId, 1);
+  const shared = (await Promise.all(both)).flat();
+  assert.deepEqual(versions(shared).sort(), [1, 2]);
+});
+
 test("a push that comes before the acknowledgement is not lost", async () => {
   server.on.submit = (frame) => {
     const reply = server._submit(frame);
