@@ -738,7 +738,8 @@ class Connection {
           resolve(await this.#dial());
         } catch (error) {
           // The socket that there is is used for as long as it lives.
-          if (error instanceof ConnectionLost && attempt < backoff.tries) this.#later(wait(backoff, attempt++), renew);
+          const again = this.#ended === null && error instanceof ConnectionLost && attempt < backoff.tries;
+          if (again) this.#later(wait(backoff, attempt++), renew);
         }
       };
       this.#later(life, renew);
@@ -998,6 +999,7 @@ export class StreamerClient extends EventTarget {
   #open = new Set(); // the repairs under way
   #told = { state: "connecting", resumes: 0, error: null };
   #unlisten = () => {};
+  #hungUp = new AbortController();
 
   constructor({
     url,
@@ -1249,7 +1251,7 @@ export class StreamerClient extends EventTarget {
   async #again(frame, refused) {
     const { backoff } = this.#settings;
     for (let attempt = 0; attempt < backoff.tries; attempt++) {
-      await pause((refused.retryAfterMs ?? 0) + wait(backoff, attempt));
+      await pause((refused.retryAfterMs ?? 0) + wait(backoff, attempt), this.#hungUp.signal);
       try {
         return await this.#connection.ask(frame);
       } catch (error) {
@@ -1312,7 +1314,7 @@ export class StreamerClient extends EventTarget {
       } catch (error) {
         const passing = error instanceof RequestRejected && PASSING.has(error.code);
         if (!passing || attempt >= backoff.tries) throw error;
-        await pause(Math.max(wait(backoff, attempt), error.retryAfterMs ?? 0));
+        await pause(Math.max(wait(backoff, attempt), error.retryAfterMs ?? 0), this.#hungUp.signal);
       }
     }
   }
@@ -1375,6 +1377,7 @@ export class StreamerClient extends EventTarget {
 
   #end(error) {
     this.#unlisten();
+    this.#hungUp.abort();
     for (const watch of this.#all()) watch._fail(error);
     this.#change({ state: "closed", error });
   }
@@ -1406,8 +1409,17 @@ function within(ms, promise, error = undefined) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Wait so long, or until the signal comes. */
+function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, signal.aborted ? 0 : ms);
+    signal.addEventListener("abort", done);
+  });
 }
 
 /** So many at once, the others in turn. */

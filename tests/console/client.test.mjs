@@ -617,6 +617,30 @@ test("who hangs up ends what waits, and does not come back", async () => {
   assert.equal(server.connects, 1);
 });
 
+test("who hangs up does not wait until what was too much for now may be asked again", async () => {
+  let waits = 0;
+  const client = await connect({ backoff: { ...BACKOFF, random: () => ++waits } });
+  server.on.submit = () => error("RATE_LIMITED", "slower", { retry_after_ms: 1_000_000 });
+  const submits = [client.submit("delay"), client.submit("delay")];
+  const ends = submits.map((one) => rejected(one, streamer.ConnectionLost));
+  await until(() => waits > 0);
+  client.close();
+  await Promise.all(ends);
+});
+
+test("who hangs up while a socket cannot be replaced does not go on trying", async () => {
+  let fail;
+  let waits = 0;
+  const token = () => (fail === undefined ? "t0ken" : new Promise((_, reject) => (fail = reject)));
+  const client = await connect({ lifetimeMs: 5, token, backoff: { ...BACKOFF, random: () => ++waits } });
+  fail = null;
+  await until(() => fail !== null);
+  client.close();
+  fail(new Error("offline"));
+  await new Promise((resolve) => setImmediate(resolve)); // what follows a rejection has happened by then
+  assert.equal(waits, 0);
+});
+
 test("who no longer watches says so, unless somebody else does", async () => {
   const client = await connect();
   const one = await client.submit("delay");
