@@ -398,7 +398,9 @@ class Handle extends Feed {
       return this.#newest === null || "result_ref" in data ? this.#storedResult(signal) : (data.result ?? null);
     }
     if (state.status === "CANCELLED") {
-      const { by = null, reason = null } = data;
+      // Of who subscribed after the last event only the state tells.
+      const by = data.by ?? state.cancel_by ?? null;
+      const reason = data.reason ?? state.cancel_reason ?? null;
       throw new RequestCancelled(reason ?? "The request was cancelled", { requestId, by, reason });
     }
     const error = state.error ?? data.error ?? {};

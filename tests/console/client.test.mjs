@@ -247,6 +247,15 @@ test("a failed request throws its error, a cancelled one who cancelled it", asyn
   assert.deepEqual([cancelled.by, cancelled.reason], ["ann", "not needed"]);
 });
 
+test("who cancelled a request is told also when nothing follows any more", async () => {
+  const client = await connect();
+  server.append("r9", ["RequestSubmitted", "AttemptStarted"]);
+  const last = server.append("r9", ["CancelRequested", "RequestCancelled"], { by: "bob", reason: "too slow" });
+  const handle = await client.subscribe("r9", { after: last });
+  const cancelled = await rejected(handle.result(), streamer.RequestCancelled);
+  assert.deepEqual([cancelled.by, cancelled.reason, cancelled.message], ["bob", "too slow", "too slow"]);
+});
+
 test("a large result is downloaded by a link that is asked for, once more when that has ended", async () => {
   const client = await connect();
   const handle = await client.submit("delay");

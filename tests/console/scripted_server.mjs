@@ -113,6 +113,7 @@ export class ScriptedServer {
       state.status = STATUS[type] ?? state.status;
       if ("percent" in data) state.percent = data.percent;
       if ("error" in data) state.error = data.error;
+      if (type === "CancelRequested") [state.cancel_by, state.cancel_reason] = [data.by, data.reason];
     }
     return state;
   }
