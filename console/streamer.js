@@ -975,6 +975,12 @@ function* batches(submissions) {
   if (batch.length > 0) yield batch;
 }
 
+/** Where the next page starts; UnreadableReply when that is where this one did: it would never end. */
+function following(next, here) {
+  if (next != null && next === here) throw new UnreadableReply("a page that is followed by itself");
+  return next ?? undefined;
+}
+
 function expect(frame, type) {
   if (frame.type !== type) throw new UnreadableReply(`${frame.type} instead of ${type}`);
   return frame;
@@ -1206,7 +1212,7 @@ export class StreamerClient extends EventTarget {
       const frame = { type: "history", request_id: requestId, after: next, limit: PAGE };
       const page = expect(await this._ask(frame), "history");
       events.push(...page.events);
-      next = page.next ?? undefined;
+      next = following(page.next, next);
     }
     return events;
   }
@@ -1348,7 +1354,7 @@ export class StreamerClient extends EventTarget {
     for (let cursor; items.length < limit; ) {
       const page = expect(await this._ask({ ...frame, limit: Math.min(PAGE, limit - items.length), cursor }), type);
       items.push(...page.items);
-      cursor = page.cursor ?? undefined;
+      cursor = following(page.cursor, cursor);
       if (cursor === undefined) break;
     }
     return items;

@@ -330,6 +330,15 @@ test("pages are read to the end", async () => {
   assert.deepEqual(await client.audit({ day: "2026-01-01" }), [{ n: 1 }, { n: 2 }]);
 });
 
+test("pages that lead nowhere are not read for ever", async () => {
+  const client = await connect();
+  server.on.audit = () => ({ type: "audit", items: [{ n: 1 }], cursor: "a" });
+  await rejected(client.audit({ day: "2026-01-01" }), streamer.UnreadableReply);
+  server.on.history = ({ after }) => ({ type: "history", request_id: "r9", events: [], next: after });
+  await rejected(client.history("r9"), streamer.UnreadableReply);
+  assert.deepEqual([server.received("audit").length, server.received("history").length], [2, 1]);
+});
+
 test("why a request is where it is is asked for", async () => {
   const client = await connect();
   const watcher = { topic: "request#r9", connection_id: "c1", since: "x", delivered: "y" };
