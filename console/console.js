@@ -74,23 +74,37 @@ function signIn(config, error = null) {
 }
 
 async function enter(config, token) {
-  let client = null;
+  let me;
   try {
-    const me = claimsOf(token);
-    client = new StreamerClient({ url: config.ws_url, ticketUrl: config.ticket_url, token });
-    client.addEventListener("connection", ({ detail }) => showConnection(config, client, detail));
-    main.replaceChildren(empty("Connecting …"));
+    me = claimsOf(token);
+  } catch (error) {
+    return signOut(config, error);
+  }
+  keep(token);
+  main.replaceChildren(empty("Connecting …"));
+  const client = new StreamerClient({ url: config.ws_url, ticketUrl: config.ticket_url, token });
+  client.addEventListener("connection", ({ detail }) => showConnection(config, client, detail));
+  try {
     await client.open();
     session = { client, me, go: (hash) => (location.hash = hash), actions: await client.actions() };
-    keep(token);
-    user.textContent = `${me.user} @ ${me.tenant}`;
-    user.title = `until ${me.endsAt.toLocaleString()}`;
-    for (const part of [nav, user, leave, pill]) part.hidden = false;
-    route();
   } catch (error) {
-    client?.close();
-    signOut(config, error);
+    client.close();
+    return error instanceof ConnectRefused ? signOut(config, error) : notConnected(config, token, error);
   }
+  user.textContent = `${me.user} @ ${me.tenant}`;
+  user.title = `until ${me.endsAt.toLocaleString()}`;
+  for (const part of [nav, user, leave, pill]) part.hidden = false;
+  return route();
+}
+
+/** What went wrong says nothing about the token: it is kept, and its user says when to try again. */
+function notConnected(config, token, error) {
+  document.title = "Not connected · Streamer";
+  const again = el("button", { className: "primary", onclick: () => enter(config, token) }, "Try again");
+  const other = el("button", { className: "quiet", onclick: () => signOut(config) }, "Use another token");
+  const actions = el("div", { className: "actions" }, again, other);
+  main.replaceChildren(el("div", { className: "card signin" }, el("h1", {}, "Not connected"), problem(error), actions));
+  again.focus();
 }
 
 function signOut(config, error = null) {

@@ -1,11 +1,13 @@
 """The console in a real browser, against the whole stack on this machine; each test signs in to a tenant of its own."""
 
 import itertools
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,10 +16,13 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, 
 from client.errors import ClientError
 from client.sync import StreamerClient
 from client.tokens import make_token
+from local import console as served
 from local.aws import session
 from local.deploy import PROJECT
+from local.emulator import free_port
 from local.stack import Stack, running
 from local.waiting import until
+from tests.browser.alone import Alone
 
 SHOTS: Final = PROJECT / ".local" / "screenshots"
 # A browser that talks to nobody but this machine, with an empty profile.
@@ -196,3 +201,23 @@ def open_console(browser: Browser, stack: Stack, request: pytest.FixtureRequest)
 def console(open_console: Open) -> Console:
     """A tab."""
     return open_console()
+
+
+@pytest.fixture
+def alone(browser: Browser, tmp_path: Path) -> Iterator[Alone]:
+    """A tab with the console and no stack; an error that nobody caught fails the test."""
+    port = free_port()
+    origin = f"127.0.0.1:{port}"
+    description = tmp_path / "stack.json"
+    description.write_text(json.dumps({"ws_url": f"ws://{origin}/socket", "ticket_url": f"http://{origin}/ticket"}))
+    served.serve(port, description)
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    made = Alone(context.new_page(), f"http://{origin}/")
+    made.page.on("pageerror", lambda error: made.faults.append(str(error)))
+    made.page.route("**/ticket", made.ticket)
+    made.page.route_web_socket("**/socket*", made.socket)
+    made.page.goto(made.url)
+    yield made
+    context.close()
+    assert made.faults == []

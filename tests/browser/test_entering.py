@@ -1,0 +1,35 @@
+"""Coming in: what the console does with a token and an address, whatever its server does."""
+
+from playwright.sync_api import expect
+
+from tests.browser.alone import Alone
+
+
+def test_a_server_that_does_not_answer_costs_nobody_their_token(alone: Alone) -> None:
+    alone.sign_in()
+    page = alone.page
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    assert alone.kept()
+    page.reload()
+    expect(page.get_by_role("heading", name="Not connected")).to_be_visible()
+    alone.status = 200
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#connection")).to_have_text("Connected")
+    assert alone.kept()
+
+
+def test_a_token_that_is_refused_is_forgotten(alone: Alone) -> None:
+    alone.status = 200
+    alone.sign_in()
+    expect(alone.page.locator("#connection")).to_have_text("Connected")
+    alone.status = 401
+    alone.page.reload()
+    expect(alone.page.get_by_role("alert")).to_contain_text("does not accept the token")
+    assert not alone.kept()
+
+
+def test_another_token_can_be_used_when_the_server_does_not_answer(alone: Alone) -> None:
+    alone.sign_in()
+    alone.page.get_by_role("button", name="Use another token").click()
+    expect(alone.page.get_by_label("Token")).to_be_empty()
+    assert not alone.kept()
