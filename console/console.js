@@ -134,11 +134,21 @@ function showConnection(config, client, { state, resumes, error }) {
 
 // --- the view that the address names ----------------------------------------------------------------------------------
 
+function place() {
+  const [, name = "requests", id = null] = location.hash.split("/");
+  if (!Object.hasOwn(VIEWS, name)) return null;
+  try {
+    return { name, requestId: id === null ? null : decodeURIComponent(id) };
+  } catch {
+    return null; // a percent sign that stands for no character
+  }
+}
+
 function route() {
   if (session === null) return;
-  const [, name = "requests", id = null] = location.hash.split("/");
-  const requestId = id === null ? null : decodeURIComponent(id);
-  if (!(name in VIEWS)) return void (location.hash = "#/requests");
+  const found = place();
+  if (found === null) return void (location.hash = "#/requests");
+  const { name, requestId } = found;
   for (const link of nav.children) {
     if (link.hash === `#/${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

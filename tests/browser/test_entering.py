@@ -1,5 +1,6 @@
 """Coming in: what the console does with a token and an address, whatever its server does."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.alone import Alone
@@ -33,3 +34,14 @@ def test_another_token_can_be_used_when_the_server_does_not_answer(alone: Alone)
     alone.page.get_by_role("button", name="Use another token").click()
     expect(alone.page.get_by_label("Token")).to_be_empty()
     assert not alone.kept()
+
+
+@pytest.mark.parametrize("address", ["#/requests/%E0%A4%A", "#/constructor", "#/nothing"])
+def test_an_address_that_names_nothing_leads_to_the_requests(alone: Alone, address: str) -> None:
+    alone.status = 200
+    alone.page.goto(alone.url + address)
+    alone.sign_in()
+    expect(alone.page.get_by_role("form", name="New request")).to_be_visible()
+    expect(alone.page.get_by_text("No request is open")).to_be_visible()
+    alone.page.evaluate("address => { location.hash = address }", address)
+    alone.page.wait_for_url("**/#/requests")
