@@ -2,10 +2,17 @@
 
 import { announce, el, freshId, problem } from "./dom.js";
 import { payloadField, parsed, Unreadable } from "./form.js";
-import { json } from "./parts.js";
+import { empty, json } from "./parts.js";
 import { encode } from "./streamer.js";
 
 export function submitCard(client, actions, submitted) {
+  if (actions.length === 0) {
+    const why = empty(
+      "There is no action that you may submit",
+      "Ask whoever gives out tokens for one with more scopes.",
+    );
+    return el("section", { className: "card submit", ariaLabel: "New request" }, el("h2", {}, "New request"), why);
+  }
   const choice = el(
     "select",
     { id: freshId("action") },

@@ -45,3 +45,10 @@ def test_an_address_that_names_nothing_leads_to_the_requests(alone: Alone, addre
     expect(alone.page.get_by_text("No request is open")).to_be_visible()
     alone.page.evaluate("address => { location.hash = address }", address)
     alone.page.wait_for_url("**/#/requests")
+
+
+def test_who_may_submit_nothing_sees_the_requests_all_the_same(alone: Alone) -> None:
+    alone.status, alone.actions = 200, []
+    alone.sign_in()
+    expect(alone.page.get_by_text("There is no action that you may submit")).to_be_visible()
+    expect(alone.page.get_by_text("No requests yet")).to_be_visible()
