@@ -103,11 +103,16 @@ function scalar(schema, kinds, about) {
       if (!input.checkValidity()) throw new Unreadable(`${about.title}: ${input.validationMessage}`, input);
       if (input.value === "") return about.required && types.has("string") ? "" : ABSENT;
       if (isTime) return new Date(input.value).toISOString();
-      if (isNumber) return decode(input.value);
+      if (isNumber) return asNumber(input.value);
       const number = mixed && (types.has("number") || types.has("integer"));
       return number && /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(input.value) ? decode(input.value) : input.value;
     },
   };
+}
+
+/** The number that a number field holds: it takes .5 and 007, which are no JSON. */
+export function asNumber(text) {
+  return decode(text.replace(/^(-?)0+(?=\d)/, "$1").replace(/^(-?)(?=\.)/, (sign) => `${sign}0`));
 }
 
 function limits(schema, isNumber) {
