@@ -19,7 +19,7 @@ export class Unreadable extends Error {
 
 /** The form for a whole payload. */
 export function payloadField(schema) {
-  return field(schema, { root: schema, name: "payload", title: "Payload", required: true, top: true });
+  return field(schema, { root: schema, name: "payload", title: "Payload", required: true, top: true, within: [] });
 }
 
 function field(schema, about) {
@@ -27,6 +27,8 @@ function field(schema, about) {
   const { kinds, nullable } = alternatives(schema, about.root);
   const [kind] = kinds;
   const here = { ...about, required: about.required && !nullable, fallback: schema.default };
+  // A record within itself would be a form without an end.
+  if (kinds.some((one) => about.within.includes(one.properties))) return raw(here);
   if (kinds.length > 1) return kinds.every(isVariant) ? variants(schema, kinds, here) : scalar(schema, kinds, here);
   if ("const" in kind) return constant(kind.const);
   if (kind.enum) return choice(kind, here);
@@ -48,10 +50,8 @@ function field(schema, about) {
 
 function resolved(schema, root) {
   if (!schema.$ref) return schema;
-  const target = schema.$ref
-    .replace(/^#\//, "")
-    .split("/")
-    .reduce((at, key) => at[key], root);
+  const [, ...path] = schema.$ref.split("/"); // none in "#", which is the whole
+  const target = path.reduce((at, key) => at[key], root);
   const { $ref, ...beside } = schema;
   return { ...resolved(target, root), ...beside };
 }
@@ -184,9 +184,10 @@ export function parsed(input, title) {
 
 function record(schema, about) {
   const required = new Set(schema.required ?? []);
+  const within = [...about.within, schema.properties];
   const fields = Object.entries(schema.properties).map(([name, one]) => {
     const title = one.title && one.title !== name ? words(one.title) : words(name);
-    return [name, field(one, { ...about, name, title, required: required.has(name), top: false })];
+    return [name, field(one, { ...about, name, title, required: required.has(name), top: false, within })];
   });
   const elements = fields.map(([, one]) => one.element);
   return {
@@ -217,8 +218,8 @@ function list(schema, about) {
     renumber();
     add.focus();
   };
-  const append = () => {
-    const inner = field(schema.items ?? {}, { ...about, title: singular, required: true, top: true });
+  const append = (within) => {
+    const inner = field(schema.items ?? {}, { ...about, title: singular, required: true, top: true, within });
     const label = inner.element.matches(".field:not(.flag)") ? inner.element.querySelector("label") : null;
     const row = { inner, legend: label ?? el("legend") };
     const button = el("button", { type: "button", className: "quiet", onclick: () => remove(row) }, "Remove");
@@ -231,14 +232,14 @@ function list(schema, about) {
     return row;
   };
   const add = el("button", { type: "button", className: "quiet" }, `Add ${singular.toLowerCase()}`);
-  add.addEventListener("click", () => append().element.querySelector("input, select, textarea")?.focus());
-  for (let n = 0; n < (about.required ? (schema.minItems ?? 0) : 0); n++) append();
+  add.addEventListener("click", () => append([]).element.querySelector("input, select, textarea")?.focus());
+  for (let n = 0; n < (about.required ? (schema.minItems ?? 0) : 0); n++) append(about.within);
   return {
     element: el("fieldset", {}, el("legend", {}, about.title), holder, add),
     read: () => (rows.length === 0 && !about.required ? ABSENT : rows.map((row) => row.inner.read())),
     write(values) {
       for (const row of [...rows]) remove(row);
-      for (const value of Array.isArray(values) ? values : []) append().inner.write(value);
+      for (const value of Array.isArray(values) ? values : []) append([]).inner.write(value);
     },
   };
 }
