@@ -86,7 +86,7 @@ export function metricsView(main, { client, actions, me }) {
   );
   load();
   client.watchTenant(me.tenant, { onUpdate: () => soon() }).then(
-    (made) => (stopped ? made.close() : (watch = made)),
+    (made) => (stopped ? made.close().catch(() => {}) : (watch = made)),
     (error) => trouble.replaceChildren(problem(error)),
   );
   return {

@@ -57,7 +57,7 @@ function requestList(client, me, go) {
     el("option", { value: "own" }, "My requests"),
     el("option", { value: "tenant" }, `All of ${me.tenant}`),
   );
-  let watch = null;
+  let watch = Promise.resolve(null); // the newest one, or what becomes it
   let chosen = null;
   let turn = 0;
 
@@ -98,20 +98,26 @@ function requestList(client, me, go) {
     if (update.state === null) reload();
     else take(update.requestId, update.version, update.state, update.userId);
   };
+  const leave = () => watch.then((made) => made?.close()).catch(() => {});
+  const begin = (mine) => {
+    if (mine !== turn) return null; // chosen and left before it began
+    const listeners = { onUpdate: (update) => mine === turn && pushed(update) };
+    return scope.value === "tenant"
+      ? client.watchTenant(me.tenant, listeners)
+      : client.watchUser(me.tenant, me.user, listeners);
+  };
   const start = async () => {
     const mine = ++turn;
-    await watch?.close();
     rows.clear();
     holder.replaceChildren();
-    const listeners = { onUpdate: (update) => mine === turn && pushed(update) };
+    // One after the other, so that no unsubscribe comes after the subscribe that follows it.
+    watch = leave().then(() => begin(mine));
     try {
-      watch =
-        scope.value === "tenant"
-          ? await client.watchTenant(me.tenant, listeners)
-          : await client.watchUser(me.tenant, me.user, listeners);
+      await watch;
     } catch (error) {
-      trouble.replaceChildren(problem(error));
+      if (mine === turn) trouble.replaceChildren(problem(error));
     }
+    if (mine !== turn) return;
     await load();
     shown();
   };
@@ -138,7 +144,7 @@ function requestList(client, me, go) {
       clearInterval(clock);
       reload.stop();
       client.removeEventListener("connection", resumed);
-      watch?.close().catch(() => {});
+      leave();
     },
   };
 }

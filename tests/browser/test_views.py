@@ -1,0 +1,73 @@
+"""Views with a client that answers when the test says: what comes late, or after its user has gone elsewhere."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.alone import Alone
+
+ASKED: Final = Path(__file__).with_name("asked.js").read_text()
+ME: Final = {"tenant": "acme", "user": "ann", "seesTenant": True}
+
+
+def show(alone: Alone, view: str) -> None:
+    """Show a view instead of what the page begins with."""
+    expect(alone.page.get_by_label("Token")).to_be_visible()
+    alone.page.evaluate(ASKED)
+    alone.page.evaluate(
+        """async ([view, me]) => {
+            const module = await import(`./${view}.js`);
+            const session = { client, actions: [], me, go() {} };
+            globalThis.view = module[`${view}View`](document.getElementById("main"), session, null);
+        }""",
+        [view, ME],
+    )
+
+
+def asked(alone: Alone, name: str, times: int = 1) -> Any:
+    """What the client was asked by that name so far, once it was so often."""
+    alone.page.wait_for_function(
+        "([name, times]) => asked.filter(one => one.name === name).length >= times", arg=[name, times]
+    )
+    return alone.page.evaluate("name => asked.filter(one => one.name === name).map(({about}) => about)", name)
+
+
+def answer(alone: Alone, name: str, number: int, script: str) -> None:
+    """Have the client answer one of those questions: `script` says how, `one` is the question."""
+    alone.page.evaluate(
+        f"([name, number]) => (one => {script})(asked.filter(one => one.name === name)[number])", [name, number]
+    )
+
+
+WATCH: Final = "one.give({ close: () => client.close(one.name) })"
+
+
+@pytest.mark.parametrize(("view", "watch"), [("requests", "watchUser"), ("metrics", "watchTenant")])
+def test_a_watch_that_comes_after_its_view_has_gone_is_closed(alone: Alone, view: str, watch: str) -> None:
+    show(alone, view)
+    asked(alone, watch)
+    alone.page.evaluate("view.stop()")
+    answer(alone, watch, 0, WATCH)
+    assert asked(alone, "close") == [[watch]]
+    answer(alone, "close", 0, "one.fail(new Error('no line'))")
+    alone.page.evaluate("new Promise(requestAnimationFrame)")  # an error that nobody caught is told by then
+
+
+@pytest.mark.parametrize("end", ["give()", "fail(new Error('no line'))"])
+def test_who_changes_the_scope_quickly_watches_the_last_one_alone(alone: Alone, end: str) -> None:
+    show(alone, "requests")
+    asked(alone, "watchUser")
+    scope = alone.page.get_by_label("Whose requests")
+    for chosen in ("tenant", "own", "tenant"):
+        scope.select_option(chosen)
+    answer(alone, "watchUser", 0, WATCH)
+    assert asked(alone, "close") == [["watchUser"]]
+    assert alone.page.evaluate("asked.filter(one => one.name === 'watchTenant').length") == 0
+    answer(alone, "close", 0, f"one.{end}")
+    assert len(asked(alone, "watchTenant")) == 1
+    answer(alone, "watchTenant", 0, WATCH)
+    asked(alone, "list")
+    alone.page.evaluate("view.stop()")
+    assert asked(alone, "close", 2) == [["watchUser"], ["watchTenant"]]
