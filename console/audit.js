@@ -16,7 +16,7 @@ export function auditView(main, { client, me }) {
   const number = el("span", { className: "faint", role: "status" });
   const body = el("div", {}, empty("Loading …"));
   let entries = [];
-  let stopped = false;
+  let turn = 0;
 
   const show = () => {
     const terms = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -29,6 +29,8 @@ export function auditView(main, { client, me }) {
   };
   const ask = async (event) => {
     event?.preventDefault();
+    const mine = ++turn;
+    load.disabled = false;
     const requestId = request.value.trim();
     if (!requestId && (!me.seesTenant || !day.value)) {
       entries = [];
@@ -46,15 +48,17 @@ export function auditView(main, { client, me }) {
     load.disabled = true;
     try {
       const items = await client.audit(requestId ? { requestId, limit: MOST } : { day: day.value, limit: MOST });
-      if (stopped) return;
+      if (mine !== turn) return;
       entries = items.map((item) => ({ item, text: `${encode(item)} ${words(item.type)}`.toLowerCase() }));
       entries.sort((a, b) => b.item.at.localeCompare(a.item.at) || (b.item.version ?? 0) - (a.item.version ?? 0));
       show();
     } catch (error) {
+      if (mine !== turn) return;
+      entries = [];
       number.textContent = "";
       body.replaceChildren(problem(error));
     } finally {
-      load.disabled = false;
+      if (mine === turn) load.disabled = false;
     }
   };
   day.addEventListener("change", () => {
@@ -82,9 +86,7 @@ export function auditView(main, { client, me }) {
   );
   ask();
   return {
-    stop() {
-      stopped = true;
-    },
+    stop: () => void ++turn,
   };
 }
 

@@ -1,5 +1,6 @@
 """Views with a client that answers when the test says: what comes late, or after its user has gone elsewhere."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,3 +72,31 @@ def test_who_changes_the_scope_quickly_watches_the_last_one_alone(alone: Alone, 
     asked(alone, "list")
     alone.page.evaluate("view.stop()")
     assert asked(alone, "close", 2) == [["watchUser"], ["watchTenant"]]
+
+
+@pytest.mark.parametrize(
+    "late", ["one.give([{ at: '2026-01-01T00:00:00Z', type: 'Late' }])", "one.fail(Error('late'))"]
+)
+def test_a_day_that_comes_late_is_not_shown_under_another(alone: Alone, late: str) -> None:
+    show(alone, "audit")
+    day = alone.page.get_by_label("Day (UTC)")
+    for chosen in ("2026-01-01", "2026-01-02"):
+        day.fill(chosen)
+    assert [about[0]["day"] for about in asked(alone, "audit", 3)[1:]] == ["2026-01-01", "2026-01-02"]
+    answer(alone, "audit", 2, "one.give([{ at: '2026-01-02T00:00:00Z', type: 'Asked' }])")
+    expect(alone.page.locator("tbody tr")).to_have_text(re.compile("Asked"))
+    answer(alone, "audit", 1, late)
+    alone.page.evaluate("new Promise(requestAnimationFrame)")
+    expect(alone.page.locator("tbody tr")).to_have_text(re.compile("Asked"))
+
+
+def test_a_day_that_comes_when_none_is_asked_for_any_more_is_not_shown(alone: Alone) -> None:
+    show(alone, "audit")
+    asked(alone, "audit")
+    button = alone.page.get_by_role("button", name="Show")
+    expect(button).to_be_disabled()
+    alone.page.get_by_label("Day (UTC)").fill("")
+    expect(button).to_be_enabled()
+    answer(alone, "audit", 0, "one.give([{ at: '2026-01-01T00:00:00Z', type: 'Late' }])")
+    alone.page.evaluate("new Promise(requestAnimationFrame)")
+    expect(alone.page.get_by_text("Choose a day or a request")).to_be_visible()
