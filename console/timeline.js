@@ -243,16 +243,32 @@ function eventList(chosen) {
   const holder = el("ol", { className: "events" });
   const number = el("span", { className: "faint" });
   let start = null;
+  let newest = 0;
+  let whole = 0; // the version up to which none is missing
+  let marked = null;
 
+  // A long request has thousands of events: none of them may cost a look at all the others.
+  const place = (element, version) => {
+    const before = rows.get(version - 1);
+    if (version > newest) return holder.append(element);
+    if (before) return before.element.after(element);
+    const next = [...holder.children].find((other) => Number(other.dataset.version) > version);
+    return holder.insertBefore(element, next ?? null);
+  };
+  const dress = (element, version) => {
+    element.classList.toggle("later", marked !== null && version > marked);
+    if (version === marked) element.setAttribute("aria-current", "step");
+    else element.removeAttribute("aria-current");
+  };
   const add = (event, skipped) => {
-    const there = rows.get(event.version);
-    if (there) return;
+    if (rows.has(event.version)) return;
     const at = event.at instanceof Date ? event.at : new Date(event.at);
     if (event.version === 1) start = at;
     const row = { skipped, element: eventRow(event, at, start, () => chosen(event.version)) };
+    place(row.element, event.version);
     rows.set(event.version, row);
-    const next = [...holder.children].find((other) => Number(other.dataset.version) > event.version);
-    holder.insertBefore(row.element, next ?? null);
+    newest = Math.max(newest, event.version);
+    if (marked !== null) dress(row.element, event.version);
     number.textContent = `${count(rows.size)} ${rows.size === 1 ? "event" : "events"}`;
   };
   return {
@@ -263,20 +279,16 @@ function eventList(chosen) {
       holder,
     ),
     add,
-    versions: () => Math.max(0, ...rows.keys()),
+    versions: () => newest,
     /** The version before the first one that is missing, null when none is. */
     gap() {
-      for (let version = 1; version <= Math.max(0, ...rows.keys()); version++) {
-        if (!rows.has(version)) return version - 1;
-      }
-      return null;
+      while (rows.has(whole + 1)) whole++;
+      return whole < newest ? whole : null;
     },
     mark(version) {
-      for (const [at, { element }] of rows) {
-        element.classList.toggle("later", version !== null && at > version);
-        if (at === version) element.setAttribute("aria-current", "step");
-        else element.removeAttribute("aria-current");
-      }
+      if (version === marked) return;
+      marked = version;
+      for (const [at, { element }] of rows) dress(element, at);
     },
   };
 }

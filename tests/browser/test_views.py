@@ -13,10 +13,15 @@ ASKED: Final = Path(__file__).with_name("asked.js").read_text()
 ME: Final = {"tenant": "acme", "user": "ann", "seesTenant": True}
 
 
-def show(alone: Alone, view: str) -> None:
-    """Show a view instead of what the page begins with."""
+def prepared(alone: Alone) -> None:
+    """Wait for what the page begins with, so that it comes over nothing, and make the client."""
     expect(alone.page.get_by_label("Token")).to_be_visible()
     alone.page.evaluate(ASKED)
+
+
+def show(alone: Alone, view: str) -> None:
+    """Show a view instead of what the page begins with."""
+    prepared(alone)
     alone.page.evaluate(
         """async ([view, me]) => {
             const module = await import(`./${view}.js`);
@@ -100,3 +105,54 @@ def test_a_day_that_comes_when_none_is_asked_for_any_more_is_not_shown(alone: Al
     answer(alone, "audit", 0, "one.give([{ at: '2026-01-01T00:00:00Z', type: 'Late' }])")
     alone.page.evaluate("new Promise(requestAnimationFrame)")
     expect(alone.page.get_by_text("Choose a day or a request")).to_be_visible()
+
+
+# A timeline, and how often it looks at an event that is there.
+TIMELINE: Final = """async () => {
+    const { timeline } = await import("./timeline.js");
+    document.getElementById("main").replaceChildren(timeline(client, "r").element);
+    globalThis.looked = 0;
+    const { toggle } = DOMTokenList.prototype;
+    DOMTokenList.prototype.toggle = function (...about) { looked++; return toggle.apply(this, about); };
+    const { get } = Object.getOwnPropertyDescriptor(Element.prototype, "children");
+    const children = function () { looked += get.call(this).length; return get.call(this); };
+    Object.defineProperty(Element.prototype, "children", { get: children });
+    globalThis.event = (version) => (
+        { version, type: "ProgressReported", at: "2026-01-01T00:00:00Z", data: { percent: 1 } }
+    );
+    globalThis.update = (version, skipped = 0) => asked.find(({ name }) => name === "subscribe").about[1].onUpdate(
+        { ...event(version), skipped, state: { status: "PROCESSING", submitted_at: event(version).at } }
+    );
+}"""
+VERSIONS: Final = "all => all.map(one => Number(one.dataset.version))"
+
+
+def test_a_long_timeline_does_not_look_at_all_its_events_for_each_new_one(alone: Alone) -> None:
+    prepared(alone)
+    alone.page.evaluate(TIMELINE)
+    alone.page.evaluate("() => { for (let version = 1; version <= 500; version++) update(version) }")
+    events = alone.page.locator(".events li")
+    expect(events).to_have_count(500)
+    alone.page.evaluate("update(1000, 499)")
+    asked(alone, "history")
+    answer(alone, "history", 0, "one.give(Array.from({ length: 500 }, (_, index) => event(501 + index)))")
+    expect(events).to_have_count(1000)
+    assert events.evaluate_all(VERSIONS) == list(range(1, 1001))
+    assert alone.page.evaluate("looked") < 3000
+
+
+def test_events_that_come_while_one_looks_back_are_shown_as_later(alone: Alone) -> None:
+    prepared(alone)
+    alone.page.evaluate(TIMELINE)
+    alone.page.evaluate("() => { update(1); update(2); update(3); }")
+    alone.page.get_by_role("button", name="Version 2").click()
+    alone.page.evaluate("() => { update(4); update(7, 2); }")
+    asked(alone, "history")
+    answer(alone, "history", 0, "one.give([5, 6, 7].map(event))")
+    later = alone.page.locator(".events .later")
+    expect(later).to_have_count(5)
+    assert later.evaluate_all(VERSIONS) == [3, 4, 5, 6, 7]
+    expect(alone.page.locator(".events [aria-current=step]")).to_have_attribute("data-version", "2")
+    alone.page.get_by_role("button", name="Back to now").click()
+    expect(later).to_have_count(0)
+    expect(alone.page.locator(".events [aria-current]")).to_have_count(0)
