@@ -123,10 +123,10 @@ def metrics_between(frame: protocol.Metrics, identity: Identity) -> protocol.Met
 def _later(views: TenantViews, frame: protocol.Metrics) -> Iterable[dict[str, Any]]:
     """The counts of the minutes after those that are asked for, up to the one that is running."""
     now = bootstrap.CLOCK.now()
-    if frame.to > now + _MINUTE:
+    if frame.to > now + _MINUTE:  # up to the end of the year 9999, which has no minute after it
         return ()
     start = from_text(f"{to_text(frame.to - timedelta(milliseconds=1))[:16]}Z") + _MINUTE
-    return views.metrics(start, now + _MINUTE, frame.action)
+    return views.metrics(start, now + _MINUTE, frame.action) if start < now + _MINUTE else ()
 
 
 def _by_step(rows: list[dict[str, Any]], resolution: str | None) -> list[dict[str, Any]]:

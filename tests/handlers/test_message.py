@@ -14,6 +14,7 @@ from domain.recorded import Head
 from handlers import bootstrap, message, readings
 from handlers import connect as connect_handler
 from tests.handlers.conftest import Connect, RecordedSockets, frame_event
+from tests.kit.calls import watched
 from tests.kit.clock import FakeClock
 
 Project = Callable[[], None]
@@ -241,9 +242,19 @@ def test_metrics_are_the_tenants_exact_counts(connect: Connect, project: Project
     assert reader.say("metrics", **years)["code"] == "VALIDATION_ERROR"
 
 
-def test_metrics_of_what_is_far_ahead_are_empty(connect: Connect) -> None:
+def test_metrics_up_to_what_is_ahead_are_those_up_to_now(connect: Connect, project: Project, clock: FakeClock) -> None:
+    connect().submit()
+    project()
+    reader, start = connect("eve", "tenant:read"), to_text(clock.now() - timedelta(minutes=1))
+    for seconds in (0, 10, 50, 60, 90):
+        until = to_text(clock.now() + timedelta(seconds=seconds))
+        with watched() as calls:
+            answer = reader.say("metrics", **{"from": start, "to": until})
+        ranges = [query.arguments["ExpressionAttributeValues"] for query in calls.of("Query")]
+        assert all(given[":low"]["S"] <= given[":high"]["S"] for given in ranges)  # DynamoDB takes no other
+        assert ([row["queued"] for row in answer["rows"]], answer["totals"]["submitted"]) == ([1], 1)
     end = {"from": "9999-12-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}
-    assert connect("eve", "tenant:read").say("metrics", **end)["rows"] == []
+    assert reader.say("metrics", **end)["rows"] == []
 
 
 def test_the_gauges_of_a_row_are_those_at_its_end(connect: Connect, project: Project, clock: FakeClock) -> None:

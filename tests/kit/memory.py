@@ -3,6 +3,7 @@
 import dataclasses
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -138,20 +139,20 @@ class MemoryConnectionStore(ConnectionStore):
     @checked
     def delete_stale(self, now: datetime, close: Callable[[str], None], run: Map = map) -> Stale:
         """Remove the connections whose token has ended or whose client was silent for a day, once they are closed."""
+        left: list[str] = []
 
-        def end(connection_id: str) -> bool:
-            try:
+        def close_or_leave(connection_id: str) -> bool:
+            with suppress(Unavailable):
                 close(connection_id)
-            except Unavailable:
-                return False
-            self.delete(connection_id)
-            return True
+                return True
+            left.append(connection_id)
+            return False
 
         over = [name for name, one in self._rows.items() if one.ends_at <= now or one.expires_at <= now]
-        stale = Stale(deleted=sum(run(end, over)))
-        stale.left = len(over) - stale.deleted
-        stale.there = len(self._rows)
-        return stale
+        deleted = sum(run(close_or_leave, over))
+        for name in set(over) - set(left):
+            self.delete(name)
+        return Stale(deleted, len(left), len(self._rows))
 
 
 class MemorySubscriptionStore(SubscriptionStore):
