@@ -14,7 +14,7 @@ from client.errors import ClientError, EventsLost, RequestRejected
 from client.feed import Feed
 from client.repairs import Repairs
 from client.tail import Heard, Tail
-from client.updates import Update, read_state, rows_of
+from client.updates import Update, changes_of, read_state, rows_of
 from client.vigil import Patience
 from domain.errors import ErrorCode
 from domain.instant import EPOCH, to_text
@@ -106,7 +106,7 @@ class TopicWatch(Feed):
         while more:
             frame = {"type": "subscribe", "topic": self.topic, "since": to_text(self._asked_until)}
             answer = await self._repairs.insist(frame, Subscribed)
-            for changed in rows_of(answer):
+            for changed in changes_of(answer):
                 self._changed(changed.request_id, changed.version)
             self._asked_until = max(self._asked_until, answer.at or self._asked_until)
             more = answer.more

@@ -60,11 +60,16 @@ class Answer:
     updates: tuple[Update, ...]
 
 
-class Row(Struct, frozen=True):
-    """A request of a topic, as it is now."""
+class Changed(Struct, frozen=True):
+    """A request of a topic that has come to a version."""
 
     request_id: str
     version: int
+
+
+class Row(Changed, frozen=True):
+    """A request of a topic, as it is now."""
+
     state: dict[str, Any]
 
 
@@ -111,8 +116,13 @@ def events_of(frame: Subscribed | HistoryPage) -> list[EventShown]:
     return [_read(event, EventShown, f"an event of `{frame.type}`") for event in frame.events]
 
 
+def changes_of(frame: Subscribed) -> list[Changed]:
+    """The requests of a topic in an answer since an instant; UnreadableReply when one does not fit the protocol."""
+    return [_read(row, Changed, f"a change of `{frame.type}`") for row in frame.requests or ()]
+
+
 def rows_of(frame: Subscribed) -> list[Row]:
-    """The requests of a topic in the answer; UnreadableReply when one does not fit the protocol."""
+    """The requests of a topic in the first answer; UnreadableReply when one does not fit the protocol."""
     rows = [_read(row, Row, f"a request of `{frame.type}`") for row in frame.requests or ()]
     for row in rows:
         read_state(row.state)

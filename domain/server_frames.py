@@ -79,8 +79,8 @@ class Subscribed(ServerFrame, frozen=True, kw_only=True, tag="subscribed"):
     Of a request: `events` is everything after the version asked for, and `version` where the log ends. Events that do
     not fit the frame are left out at the end: a client whose last one is before `version` asks again with `after`.
 
-    Of a topic: `requests` are its newest ones, or those that changed since the instant asked for, each with its
-    version and state. `at` is the instant to ask from the next time; with `more`, that is now.
+    Of a topic: `requests` are its newest ones, each with its version and state, or those that changed since the instant
+    asked for, each with its version. `at` is the instant to ask from the next time; with `more`, that is now.
     """
 
     request_id: str | None = None

@@ -197,11 +197,13 @@ class ScriptedServer:
     def _subscribe_topic(self, frame: Frame) -> Frame:
         """Of every request: `at` is the number of events so far, as seconds, and each event's `at` its number."""
         since = frame.get("since")
-        rows = [
-            {"request_id": name, "user_id": "ann", "version": len(log), "state": self.state(name, len(log))}
+        rows: list[Frame] = [
+            {"request_id": name, "user_id": "ann", "version": len(log)}
             for name, log in self.logs.items()
             if since is None or log[-1]["at"] >= since
         ]
+        if since is None:  # what changed is told without
+            rows = [{**row, "state": self.state(row["request_id"], row["version"])} for row in rows]
         return {"type": "subscribed", "topic": frame["topic"], "requests": rows, "at": self.now()}
 
     def _unsubscribe(self, _: Frame, __: ServerConnection) -> Frame:

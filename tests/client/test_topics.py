@@ -98,9 +98,9 @@ async def test_what_changed_is_asked_for_page_after_page(server: ScriptedServer,
     def in_pages(frame: Frame, _: object) -> Frame:
         reply = server._subscribe_topic(frame)
         if "since" in frame:
-            rows = sorted(reply["requests"], key=lambda row: row["state"]["updated_at"])
+            rows = sorted(reply["requests"], key=lambda row: server.logs[row["request_id"]][-1]["at"])
             reply |= {"requests": rows[:2], "more": len(rows) > 2}
-            reply["at"] = rows[2]["state"]["updated_at"] if len(rows) > 2 else reply["at"]
+            reply["at"] = server.logs[rows[2]["request_id"]][-1]["at"] if len(rows) > 2 else reply["at"]
         return reply
 
     server.on["subscribe"] = in_pages
