@@ -128,15 +128,16 @@ class Worker:
 
         Otherwise a moment without the log would cost all that the attempt has done.
         """
-        for pause in chain(PAUSES_S, repeat(PAUSES_S[-1])):
+        pauses = chain(PAUSES_S, repeat(PAUSES_S[-1]))
+        while True:
             try:
                 return self._end(claim, ended, attempt)
             except Unavailable:
+                pause = next(pauses)
                 is_over = self._clock.now() + timedelta(seconds=pause) >= attempt.lease_until
                 if is_over or self._clock.monotonic() + pause >= until:
                     raise
                 self._threads.event().wait(pause)
-        raise AssertionError  # the pauses have no end
 
     def _end(self, claim: Claim, ended: Ended, attempt: Attempt) -> Head:
         head = attempt.finish()
