@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from msgspec import Struct, to_builtins
 
+from actions.limits import settled
 from actions.outcomes import Cancelled, Permanent, Retry, Stopped
 from actions.registry import Action
-from domain import exact_json
-from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, InvalidValue, Rejected
+from domain.errors import DeadlineExceeded, ErrorCode, InvalidJson, Rejected
 from domain.events import Failure
-from domain.validity import LARGEST_JSON, LONGEST_ERROR, as_text, require_json
+from domain.validity import LARGEST_JSON, LONGEST_ERROR, as_text
 
 PERMANENT: Final = "ACTION_FAILED"
 RETRY: Final = "ACTION_RETRY"
@@ -43,9 +43,8 @@ def returned(result: Any) -> Ended:
     """
     try:
         value = _plain(result)
-        require_json("result", value, LARGEST_JSON)
-        exact_json.decode(exact_json.encode(value))  # what was written must be readable
-    except (InvalidValue, InvalidJson, TypeError, RecursionError) as exc:
+        settled("result", value, LARGEST_JSON)  # written and read again: not everything that can be written can be read
+    except (InvalidJson, TypeError, RecursionError) as exc:
         raise Permanent("The action's result is not JSON") from exc
     return Ended(result=value)
 

@@ -498,7 +498,8 @@ def test_a_result_that_is_too_large_to_keep_fails_the_request_at_once(run: Run) 
     done = run(lambda *_: "x" * LARGEST_JSON)
     assert done.head.state.status is Status.FAILED
     assert done.head.state.error == Failure(
-        code="PAYLOAD_TOO_LARGE", message=f"result: at most {LARGEST_JSON} bytes of JSON"
+        code="PAYLOAD_TOO_LARGE",
+        message=f"result: {LARGEST_JSON + 2} bytes of JSON, at most {LARGEST_JSON} are possible",
     )
 
 
