@@ -31,10 +31,11 @@ class Harm:
         self.killed: Counter[str] = Counter(dict.fromkeys((KILLED + name for name in HANDLERS), 0))
 
     def run(self, stop: Event) -> None:
-        """Do harm until told to stop."""
+        """Do harm until told to stop, first of the kind that is rare."""
+        self._put_tables_out_of_order()
         while not stop.wait(self._random.uniform(*_PAUSE_S)):
             if self._random.random() < _OUTAGE:
-                self._stage.tables.fail_for(self._random.uniform(*_OUTAGE_S))
+                self._put_tables_out_of_order()
             elif self._random.random() < _REFUSED:
                 self._refuse_posts()
             else:
@@ -47,13 +48,17 @@ class Harm:
         for socket in self._sockets:
             self._stage.sink.answer(socket, 200)
 
+    def _put_tables_out_of_order(self) -> None:
+        self._stage.tables.fail_for(self._random.uniform(*_OUTAGE_S))
+
     def _refuse_posts(self) -> None:
         answers = self._random.choices([*POSTS], k=self._random.randint(1, _REFUSALS))
         self._stage.sink.answer(self._random.choice(self._sockets), *answers, 200)
 
     def _kill(self) -> None:
-        """Kill a process of a function that is at it, each function as often as the others."""
-        for name in self._random.sample([*HANDLERS], len(HANDLERS)):
+        """Kill a process of a function that is at it, and rather of one that has not been killed yet."""
+        shuffled = self._random.sample([*HANDLERS], len(HANDLERS))
+        for name in sorted(shuffled, key=lambda name: self.killed[KILLED + name] > 0):
             own = [function for function in self._functions if function.name == name and not self._spares(function)]
             if any(function.kill() for function in self._random.sample(own, len(own))):
                 self.killed[KILLED + name] += 1

@@ -36,6 +36,11 @@ def _error(code: str, status: int, **fields: Any) -> Rule:
     return {"error": {"code": code, "status": status, "message": "made up", "fields": fields}}
 
 
+def _certain(rule: Rule) -> Rule:
+    """That it strikes the first call it is for: what is rare would be missing in some runs."""
+    return {**rule, "probability": 1.0, "times": 1}
+
+
 _CUT: Final[Rule] = {"response": {"abort_frac": 0.3}}  # the engine has done it, and most of its answer is lost
 _COLLISION: Final = _error("TransactionCanceledException", 400, CancellationReasons=[{"Code": "TransactionConflict"}])
 
@@ -65,6 +70,7 @@ class Proxy:
         self.url = url
         self._kinds: dict[int, str] = {}
         self._ask("DELETE", "rules", [])
+        self._add([(kind, _certain(rule)) for kind, rule in rules])
         self._add(rules)
 
     def fail_for(self, seconds: float) -> None:

@@ -23,7 +23,7 @@ from tests.kit.views import differences, logs
 from tests.soak import judge
 from tests.soak.judge import FINAL, Evidence
 from tests.soak.load import TENANTS, USERS, Heard
-from tests.soak.wishes import wish
+from tests.soak.wishes import large, wish
 
 WORKERS: Final = 4
 _MESSENGERS: Final = 3
@@ -111,8 +111,10 @@ class Run:
         asking = []
         for number, user in enumerate(self._users):
             random = self._random(user.socket)
-            share = len(range(number, requests, len(self._users)))
-            asking.append(threads.submit(user.run, [wish(random) for _ in range(share)], random, gave_up))
+            wishes = [wish(random) for _ in range(number, requests, len(self._users))]
+            if number == 0:  # else the bucket has nothing to do in some runs
+                wishes[0] = large(random)
+            asking.append(threads.submit(user.run, wishes, random, gave_up))
         try:
             until(lambda: _all_done(asking) or _any_done(platform), seconds=_LOAD_S * self._patience)
             until(lambda: not self._open(), seconds=_HARM_S)

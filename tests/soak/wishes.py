@@ -17,10 +17,14 @@ class Wish:
     is_repeated: bool = False
 
 
+def _large(random: Random) -> tuple[str, Any]:
+    return "echo_async", {"text": "x" * random.randint(20_000, 60_000)}
+
+
 # How often each kind is wanted, and the action and payload that it comes to.
 _KINDS: Final[Mapping[Callable[[Random], tuple[str, Any]], int]] = {
     lambda random: ("echo_async", random.randrange(1000)): 8,
-    lambda random: ("echo_async", {"text": "x" * random.randint(20_000, 60_000)}): 1,  # too large for an event
+    _large: 1,
     lambda random: ("delay", {"seconds": random.uniform(0, 1.5), "steps": random.randint(1, 12)}): 5,
     lambda random: ("delay", {"seconds": random.uniform(6, 9), "steps": random.randint(1, 20)}): 2,  # past the lease
     lambda random: ("delay", {"seconds": 0.2, "steps": 2, "fail_attempts": random.randint(1, 2)}): 2,
@@ -43,6 +47,12 @@ def wish(random: Random) -> Wish:
         cancel_after_s=random.uniform(0, 6) if random.random() < 0.15 else None,
         is_repeated=random.random() < 0.1,
     )
+
+
+def large(random: Random) -> Wish:
+    """A wish that is too large for an event."""
+    action, payload = _large(random)
+    return Wish(action=action, payload=payload)
 
 
 def _table(random: Random) -> Any:
