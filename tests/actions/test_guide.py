@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pytest
 
-from actions import registry
 from actions.limits import CHECKPOINT_LIMIT, CHUNK_LIMIT, DETAILS_LIMIT, MESSAGE_LIMIT
 from domain.protocol import MAX_BATCH
 
@@ -17,9 +16,8 @@ TESTS: Final = re.findall(r"^def (test_\w+)", "\n".join(EXAMPLES), re.MULTILINE)
 
 
 @pytest.fixture
-def guide(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The guide's examples as one module, whose actions are gone afterwards."""
-    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
+def guide(own_registry: None) -> dict[str, Any]:  # noqa: ARG001 - the examples register actions
+    """The guide's examples as one module."""
     module = ModuleType("guide")
     for number, example in enumerate(EXAMPLES):
         exec(compile(example, f"docs/actions.md, example {number + 1}", "exec"), vars(module))  # noqa: S102 - our own page

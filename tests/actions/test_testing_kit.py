@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from actions import registry
 from actions.context import Context
 from actions.limits import CHECKPOINT_LIMIT, CHUNK_LIMIT
 from actions.outcomes import Cancelled, Permanent, Retry, Stopped, TakenOver
@@ -18,17 +17,13 @@ from domain.commands import RetryPolicy
 from domain.errors import DeadlineExceeded, InvalidAction, InvalidFrame, InvalidJson, PayloadTooLarge
 from domain.events import Failure
 
+pytestmark = pytest.mark.usefixtures("own_registry")
+
 
 class Greeting(BaseModel):
     """Whom to greet."""
 
     name: str
-
-
-@pytest.fixture(autouse=True)
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
 
 
 def test_it_runs_an_action_of_ones_own_with_typed_input() -> None:
