@@ -13,7 +13,7 @@ from adapters.view_writes import SHARDS as COPIES
 from adapters.view_writes import sharded
 from domain import exact_json
 from domain.errors import InvalidJson, Unavailable, Undecodable
-from domain.instant import to_text
+from domain.instant import from_text, to_text
 from domain.names import require_name
 from domain.validity import checked
 from projections import gauges
@@ -38,17 +38,21 @@ class TenantViews:
     @checked
     def metrics(self, start: datetime, end: datetime, action: str | None = None) -> Iterator[dict[str, Any]]:
         """The rows of counts from the minute of start until before end, each with the minute's instant as `at`."""
-        scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
-        last = to_text(end - timedelta(milliseconds=1))[:16]
-        copies = (
-            self._query(
-                self._metrics, "scope", sharded({"scope": scope}, n)["scope"], "minute", to_text(start)[:16], last
-            )
-            for n in range(COPIES)
-        )
-        for minute, rows in groupby(merge(*copies, key=_minute), key=_minute):
-            counts = summed(rows)
-            yield {"at": f"{minute}:00.000Z", **dict(sorted(counts.items()))}
+        for minute, copies in self._minutes(start, end, action):
+            yield _counts(minute, copies)
+
+    @checked
+    def metrics_page(
+        self, start: datetime, end: datetime, most: int, action: str | None = None
+    ) -> tuple[list[dict[str, Any]], datetime | None]:
+        """The rows of counts, and the minute before which they end where there are more than so many to read."""
+        read, rows = 0, list[dict[str, Any]]()
+        for minute, copies in self._minutes(start, end, action):
+            read += len(copies)
+            if read > most:
+                return rows, from_text(f"{minute}Z")
+            rows.append(_counts(minute, copies))
+        return rows, None
 
     def gauges(self) -> dict[str, int]:
         """The tenant's gauges as they are now, a moment behind the log: one read, whatever the tenant has."""
@@ -90,6 +94,16 @@ class TenantViews:
         """The entries from an instant on, in the order they happened; those of requests name their request."""
         for days in range((until.date() - since.date()).days + 1):
             yield from map(_shown, self._entries(since.date() + timedelta(days), to_text(since) if days == 0 else ""))
+
+    def _minutes(
+        self, start: datetime, end: datetime, action: str | None
+    ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Each minute with the copies of its row."""
+        scope = self._tenant_id if action is None else f"{self._tenant_id}#{action}"
+        first, last = to_text(start)[:16], to_text(end - timedelta(milliseconds=1))[:16]
+        scopes = (sharded({"scope": scope}, n)["scope"] for n in range(COPIES))
+        copies = (self._query(self._metrics, "scope", value, "minute", first, last) for value in scopes)
+        return ((minute, list(rows)) for minute, rows in groupby(merge(*copies, key=_minute), key=_minute))
 
     def _entries(
         self, day: date, after: str, user_id: str | None = None, passed_over: PassedOver = none_passed_over
@@ -139,6 +153,10 @@ def summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
             raise Undecodable("no number", field=odd, scope=row.get("scope"))
         total.update(counts)
     return dict(total)
+
+
+def _counts(minute: str, copies: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"at": f"{minute}:00.000Z", **dict(sorted(summed(copies).items()))}
 
 
 def _minute(row: Mapping[str, Any]) -> str:

@@ -141,7 +141,10 @@ class List(ClientFrame, frozen=True, kw_only=True, tag="list"):
 
 
 class Metrics(ClientFrame, frozen=True, kw_only=True, tag="metrics"):
-    """Ask for the tenant's counts between two instants; without a resolution, by the finest step that fits."""
+    """Ask for the tenant's counts between two instants; without a resolution, by the finest step that fits.
+
+    Of more than 11,000 rows of minutes (a week of a tenant busy in each) the error tells up to when to ask.
+    """
 
     instants: ClassVar[tuple[str, ...]] = ("from_", "to")
     from_: Instant = field(name="from")

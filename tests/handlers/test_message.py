@@ -1,5 +1,6 @@
 """Every kind of frame is answered as the protocol says, within what its sender may see and do."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -274,6 +275,31 @@ def test_the_gauges_of_a_row_are_those_at_its_end(connect: Connect, project: Pro
     clock.advance(30 * 60)
     days = {"from": start, "to": to_text(clock.now())}
     assert reader.say("metrics", **days, resolution="day")["rows"][-1]["queued"] == 2
+
+
+def test_more_minutes_than_one_answer_can_count_are_refused_with_the_end_of_what_it_can(
+    connect: Connect, project: Project, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readings, "MOST_READ", 2)
+    reader, start = connect("eve", "tenant:read"), to_text(clock.now())
+    for _ in range(4):
+        connect().submit()
+        clock.advance(60)
+    project()
+
+    def ask(end: str) -> dict[str, Any]:
+        return reader.say("metrics", **{"from": start, "to": end}, resolution="minute")
+
+    refused = ask(to_text(clock.now()))
+    assert refused["code"] == "VALIDATION_ERROR"
+    [until] = re.findall(r"at most (\S+),", refused["message"])
+    allowed = ask(until)
+    assert [(row["submitted"], row["queued"]) for row in allowed["rows"]] == [(1, 1), (1, 2)]
+    clock.advance(60)
+    connect().submit()
+    project()
+    assert [(row["submitted"], "queued" in row) for row in ask(until)["rows"]] == [(1, False)] * 2
+    assert ask(until)["gauges"]["queued"] == 5
 
 
 def test_a_request_is_told_as_it_was_at_an_instant(connect: Connect, clock: FakeClock) -> None:

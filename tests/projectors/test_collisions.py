@@ -104,9 +104,11 @@ def test_counts_that_collide_move_to_another_copy_of_their_rows_and_are_read_as_
     copies = {row["scope"]["S"] for row in world.aws.rows("Metrics")}
     views = TenantViews(world.aws.dynamodb, world.aws.tables["Audit"], world.aws.tables["Metrics"], "acme")
     start = world.clock.now() - timedelta(hours=1)
+    end = start + timedelta(hours=2)
     assert {unsharded(scope) for scope in copies} == {"acme", "acme#delay", "=gauges#acme"}
     assert len(copies) > 3
-    assert [row["submitted"] for row in views.metrics(start, start + timedelta(hours=2))] == [3]
+    assert [row["submitted"] for row in views.metrics(start, end)] == [3]
+    assert views.metrics_page(start, end, 1) == ([], world.clock.now().replace(second=0, microsecond=0))
     assert views.gauges() == {"queued": 3, "queued#delay": 3}
     assert world.differences() == []
 
