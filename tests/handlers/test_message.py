@@ -350,17 +350,19 @@ def test_the_audit_of_a_day_may_be_one_users(connect: Connect, project: Project,
 
 
 def test_more_rows_of_a_resolution_than_a_frame_holds_are_refused(
-    connect: Connect, project: Project, clock: FakeClock
+    connect: Connect, project: Project, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = to_text(clock.now() - timedelta(minutes=1))
-    for _ in range(101):
+    monkeypatch.setattr(readings, "MOST_ROWS", 3)
+    reader, start = connect("eve", "tenant:read"), to_text(clock.now())
+
+    def ask_after_another() -> dict[str, Any]:
         connect().submit()
         clock.advance(60)
-    project()
-    answer = connect("eve", "tenant:read").say(
-        "metrics", **{"from": start, "to": to_text(clock.now())}, resolution="minute"
-    )
-    assert answer["code"] == "VALIDATION_ERROR"
+        project()
+        return reader.say("metrics", **{"from": start, "to": to_text(clock.now())}, resolution="minute")
+
+    assert [len(ask_after_another()["rows"]) for _ in range(3)] == [1, 2, 3]
+    assert ask_after_another()["code"] == "VALIDATION_ERROR"
 
 
 def test_the_audit_of_a_request_has_all_its_events_and_of_a_day_the_tenants(

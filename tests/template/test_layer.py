@@ -50,9 +50,10 @@ def test_every_package_that_a_function_imports_is_in_its_layers_or_in_the_runtim
 def test_only_functions_that_import_from_a_layer_have_it() -> None:
     assert of_type("AWS::Serverless::LayerVersion").keys() == PINNED.keys()
     for function in FUNCTIONS:
+        imported = needed(function).others - sys.stdlib_module_names
         for layer in layers(function):
             others = OF_LAMBDA.union(*(held(one) for one in layers(function) if one != layer))
-            assert missing(needed(function).others - sys.stdlib_module_names, others), f"{function} needs no {layer}"
+            assert missing(imported, others), f"{function} needs no {layer}"
 
 
 def test_who_verifies_tokens_has_what_published_keys_need_where_there_are_such() -> None:
