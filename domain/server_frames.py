@@ -151,7 +151,8 @@ class Requests(ServerFrame, frozen=True, kw_only=True, tag="requests"):
 class MetricsPage(ServerFrame, frozen=True, kw_only=True, tag="metrics"):
     """Counts by the minute, hour or day, with the gauges at the end of each; their totals; and the gauges now.
 
-    Where more than 11,000 rows of minutes have come since, the gauges at the end of each are left out. Quantiles (`wait_ms_p99`, …) are within `quantile_error` of the true ones.
+    Where more than 11,000 rows of minutes have come since, the gauges at the end of each are left out.
+    Quantiles (`wait_ms_p99`, …) are within `quantile_error` of the true ones.
     """
 
     rows: list[dict[str, Any]]

@@ -1,28 +1,19 @@
-"""The replies that only read: a request's state and history, lists, metrics and the audit trail."""
+"""The replies that only read: a request's state and history, lists of requests, and the actions."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from actions.registry import Action, Registry
 from adapters.request_view import RequestRow, cursor_after
-from adapters.tenant_views import TenantViews
 from domain import exact_json, protocol
-from domain.errors import InvalidFrame, NotFound
+from domain.errors import NotFound
 from domain.identity import TENANT_READ, Identity
-from domain.instant import from_text, to_text
 from domain.recorded import Head, RecordedEvent
 from handlers import bootstrap
-from projections import audit, gauges, histogram, metrics
 
 EVENTS_BUDGET: Final = 96 * 1024  # bytes of events in one reply; the client asks on from the last one
-MOST_ROWS: Final = 100  # of counts, up to 900 bytes each
-# Rows of counts, of a minute each, for an answer, and once more for the gauges: each 215 us of a core, of which
-# the function has 0.29, so some 8 s. A week has 10,080 minutes.
-MOST_READ: Final = 11_000
 LIST_BUDGET: Final = 96 * 1024  # bytes of requests, or of entries of the audit trail, in one reply
-LONGEST_PERIOD: Final = timedelta(days=31)
-_MINUTE: Final = timedelta(minutes=1)
 
 
 def request_for(identity: Identity, request_id: str, scope: str = TENANT_READ) -> Head:
@@ -104,59 +95,6 @@ def shown(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:
     return items
 
 
-def metrics_between(frame: protocol.Metrics, identity: Identity) -> protocol.MetricsPage:
-    """The tenant's counts, by the finest step that a frame can hold, their exact totals, and what there is now."""
-    identity.require(TENANT_READ)
-    if not timedelta(0) < frame.to - frame.from_ <= LONGEST_PERIOD:
-        raise InvalidFrame(f"to: after from, by at most {LONGEST_PERIOD.days} days")
-    views = bootstrap.tenant_views(identity.tenant_id)
-    # What is now first: whatever happens in between is in the rows, never in neither.
-    now = gauges.of_action(views.gauges(), frame.action)
-    rows, until = views.metrics_page(frame.from_, frame.to, MOST_READ, frame.action)
-    if until is not None:
-        raise InvalidFrame(f"to: at most {to_text(until)}, as an answer counts {MOST_READ:,} rows of a minute")
-    return protocol.MetricsPage(
-        id=frame.id,
-        rows=metrics.shown(_by_step(rows, frame.resolution), _at_end(views, frame, now)),
-        totals=metrics.totals(rows),
-        gauges=now,
-        quantile_error=histogram.RELATIVE_ERROR,
-    )
-
-
-def _at_end(views: TenantViews, frame: protocol.Metrics, gauges_now: Mapping[str, int]) -> Mapping[str, int]:
-    """The gauges after the minutes that are asked for; none where too much has happened since to count back."""
-    now = bootstrap.CLOCK.now()
-    if frame.to > now + _MINUTE:  # up to the end of the year 9999, which has no minute after it
-        return gauges_now
-    start = from_text(f"{to_text(frame.to - timedelta(milliseconds=1))[:16]}Z") + _MINUTE
-    if start >= now + _MINUTE:
-        return gauges_now
-    later, until = views.metrics_page(start, now + _MINUTE, MOST_READ, frame.action)
-    return metrics.level_before(gauges_now, later) if until is None else {}
-
-
-def _by_step(rows: list[dict[str, Any]], resolution: str | None) -> list[dict[str, Any]]:
-    if resolution is None:
-        return metrics.finest(rows, MOST_ROWS)
-    rolled = metrics.rolled_up(rows, resolution)
-    if len(rolled) > MOST_ROWS:
-        raise InvalidFrame(f"resolution: {len(rolled)} rows, at most {MOST_ROWS} fit; ask for less")
-    return rolled
-
-
-def audit_trail(frame: protocol.Audit, identity: Identity) -> protocol.AuditPage:
-    """Every event of one request, or what happened in the tenant on a day."""
-    if frame.request_id is not None:
-        return _audit_of_request(frame, identity, frame.request_id)
-    identity.require(TENANT_READ)
-    if frame.day is None:
-        raise InvalidFrame("either day or request_id")
-    views = bootstrap.tenant_views(identity.tenant_id)
-    items, cursor = views.audit_page(frame.day, frame.limit, LIST_BUDGET, frame.cursor, frame.user_id)
-    return protocol.AuditPage(id=frame.id, items=items, cursor=cursor)
-
-
 def actions(frame: protocol.Actions, identity: Identity) -> protocol.ActionsPage:
     """The actions that the caller may submit; one that cannot be loaded is not among them."""
     items = [
@@ -193,14 +131,3 @@ def within_budget(events: Iterable[RecordedEvent]) -> tuple[list[RecordedEvent],
             return taken, False
         taken.append(event)
     return taken, True
-
-
-def _audit_of_request(frame: protocol.Audit, identity: Identity, request_id: str) -> protocol.AuditPage:
-    head = request_for(identity, request_id)
-    cursor = frame.cursor or "0"
-    if not cursor.isdecimal() or len(cursor) > len(str(protocol.MAX_VERSION)):
-        raise InvalidFrame("cursor: not one that was given out")
-    events, _ = within_budget(bootstrap.events().read(head.request_id, int(cursor), frame.limit))
-    last = events[-1].version if events else head.version
-    items = [audit.shown(event) for event in events]
-    return protocol.AuditPage(id=frame.id, items=items, cursor=str(last) if last < head.version else None)

@@ -18,7 +18,7 @@ from domain.protocol import FRAME_LIMIT, AnyClientFrame, ServerFrame, client_fra
 from domain.recorded import Head
 from domain.subscription import authorized_topic, request_topic, subscription
 from domain.validity import LONGEST_ADDRESS, as_text
-from handlers import bootstrap, explaining, limits, readings, topics
+from handlers import audit_trail, bootstrap, explaining, limits, readings, tenant_metrics, topics
 from handlers.refusals import refusal
 
 
@@ -66,7 +66,7 @@ class Replies:
             case protocol.List():
                 return readings.list_requests(frame, self._identity)
             case protocol.Metrics():
-                return readings.metrics_between(frame, self._identity)
+                return tenant_metrics.metrics_between(frame, self._identity)
             case protocol.Audit() | protocol.Actions():
                 return self._told(frame)
             case protocol.Ping():
@@ -168,7 +168,7 @@ class Replies:
 
     def _told(self, frame: protocol.Audit | protocol.Actions) -> ServerFrame:
         if isinstance(frame, protocol.Audit):
-            return readings.audit_trail(frame, self._identity)
+            return audit_trail.audit_trail(frame, self._identity)
         return readings.actions(frame, self._identity)
 
     def _ping(self, frame: protocol.Ping) -> ServerFrame:

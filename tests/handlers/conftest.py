@@ -123,6 +123,7 @@ class Client:
 
 
 Connect = Callable[..., Client]
+Project = Callable[[], None]
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def connect(aws: Aws, clock: FakeClock, sockets: RecordedSockets, tenant: str) -
 
 
 @pytest.fixture
-def project(aws: Aws) -> Callable[[], None]:
+def project(aws: Aws) -> Project:
     """Brings the views up to the log, by the records of its stream."""
     # The log's alone: of a row that an update makes, moto's other streams show the key only.
     reader = StreamReader(aws.streams, aws.tables["Events"])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain.commands import Start
 from domain.identity import TENANT_WRITE
 from handlers import bootstrap
 from handlers import connect as opening
+from tests.handlers.attempts import started
 from tests.handlers.conftest import Connect, claims_of, frame_event
 from tests.kit.clock import FakeClock
 
@@ -55,13 +55,6 @@ def test_a_cancellation_tells_who_from_where_and_by_which_frame(connect: Connect
     # The correlation stays the request's; what led to this event is the frame, not the event before.
     wanted = {"by": "eve", "connection_id": eve.connection_id, "source_ip": "192.0.2.1", "causation_id": "m1"}
     assert told.items() >= wanted.items()
-
-
-def started(request_id: str) -> None:
-    """Let a worker have the request."""
-    now = bootstrap.CLOCK.now()
-    command = Start(now=now, worker_id="w", lease_until=now + bootstrap.lease())
-    bootstrap.queue().execute(command, bootstrap.queue().get(request_id))
 
 
 @pytest.mark.usefixtures("aws")

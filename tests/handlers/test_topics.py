@@ -1,6 +1,5 @@
 """Who subscribes to a topic is told its newest requests, and who comes back which of them changed meanwhile."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +9,8 @@ from domain.instant import to_text
 from handlers import bootstrap, topics
 from projections import presence
 from projections.presence import Change
-from tests.handlers.conftest import Connect
+from tests.handlers.conftest import Connect, Project
 from tests.kit.clock import FakeClock
-
-Project = Callable[[], None]
 
 
 def shown(answer: dict[str, Any]) -> list[str]:

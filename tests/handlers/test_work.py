@@ -14,14 +14,12 @@ from adapters.work_tokens import body_of
 from domain.errors import Unavailable, Undecodable
 from handlers import bootstrap, sweep, work
 from projections.intents import Wake
-from tests.handlers.conftest import MARKER, Connect, RecordedSockets
+from tests.handlers.conftest import MARKER, Connect, Project, RecordedSockets
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, moto_fixture
 from tests.kit.tokens import token as a_token
 
 aws = moto_fixture()
-
-Project = Callable[[], None]
 
 
 class Invocation:

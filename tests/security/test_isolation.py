@@ -22,7 +22,7 @@ from domain import exact_json
 from domain.errors import NotFound
 from domain.identity import TENANT_READ, TENANT_WRITE, Identity
 from domain.recorded import Head
-from handlers import bootstrap, explaining, readings, replies
+from handlers import audit_trail, bootstrap, explaining, readings, replies
 from tests.kit.clock import START
 from tests.security.house import House, Kept
 
@@ -293,6 +293,7 @@ def _of_whoever_is_named(self: request_view.RequestView, *_: Any) -> request_vie
 BROKEN_FOR_TENANTS: Final[Mapping[str, Any]] = {
     "access without a look at the tenant": (Identity, "require_access", _any_tenant),
     "a reading that asks nobody": (readings, "request_for", _unasked),
+    "an audit that asks nobody": (audit_trail, "request_for", _unasked),
     "an explanation that asks nobody": (explaining, "request_for", _unasked),
     "a topic that anybody may watch": (replies, "authorized_topic", lambda topic, _: topic),
     "a key that is the same for every tenant": (
