@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handlers.settings import Settings
-from tests.template.template import FUNCTIONS, ROOT, TABLES, TEMPLATE, of_type, sources
+from tests.template.template import FUNCTIONS, ROOT, TABLES, TEMPLATE, listed, of_type, sources, statements
 
 STREAMS = sources("DynamoDB")
 
@@ -128,6 +128,21 @@ def test_a_token_stays_hidden_while_its_worker_runs() -> None:
     (tokens,) = sources("SQS").values()
     assert tokens["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert tokens["BatchSize"] == 1, "a token that waits behind another one would be late"
+
+
+def test_only_who_sends_to_the_queue_that_wakes_it_may_wake_itself_more_than_sixteen_times_in_a_row() -> None:
+    waking = {(name.partition(".")[0], source["Queue"]["GetAtt"]) for name, source in sources("SQS").items()}
+    sending = {
+        (function, resource["GetAtt"])
+        for function in FUNCTIONS
+        for statement in statements(function, "asks")
+        if "sqs:SendMessage" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+    looping = {function for function, _ in waking & sending}
+    assert looping == {"Work"}
+    allowed = {function: made["RecursiveLoop"] for function, made in FUNCTIONS.items() if "RecursiveLoop" in made}
+    assert allowed == dict.fromkeys(looping, "Allow"), "docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"
 
 
 def test_what_lies_in_the_failures_bucket_and_the_log_is_never_removed_with_the_stack() -> None:
