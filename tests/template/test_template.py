@@ -145,6 +145,15 @@ def test_only_who_sends_to_the_queue_that_wakes_it_may_wake_itself_more_than_six
     assert allowed == dict.fromkeys(looping, "Allow"), "docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"
 
 
+def test_a_turn_of_the_sweeper_that_failed_or_could_not_begin_is_left_to_the_next_one() -> None:
+    ((name, schedule),) = sources("ScheduleV2").items()
+    assert (name, schedule["ScheduleExpression"]) == ("Sweep.EachMinute", "rate(1 minute)")
+    assert schedule["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    # A schedule invokes asynchronously: docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
+    assert FUNCTIONS["Sweep"]["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert FUNCTIONS["Sweep"]["Timeout"] < 60, "no turn runs beside the next"
+
+
 def test_what_lies_in_the_failures_bucket_and_the_log_is_never_removed_with_the_stack() -> None:
     assert TEMPLATE["Resources"]["FailuresBucket"]["DeletionPolicy"] == "Retain"
     closed = {
