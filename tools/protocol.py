@@ -58,7 +58,7 @@ def asyncapi() -> Schema:
         "channels": {
             "socket": {
                 "address": "/",
-                "description": f"JSON text frames of at most {protocol.FRAME_LIMIT} bytes.",
+                "description": f"JSON of at most {protocol.FRAME_LIMIT} bytes, in WebSocket frames of at most 32 KB.",
                 "messages": {_key(frame): {"$ref": f"#/components/messages/{_key(frame)}"} for frame in frames},
                 "bindings": {"ws": _CONNECT},
             }

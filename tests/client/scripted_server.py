@@ -43,7 +43,14 @@ class ScriptedServer:
         self._server: Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._greet, compression=None)
+        self._server = await serve(
+            self._serve,
+            "127.0.0.1",
+            0,
+            process_request=self._greet,
+            compression=None,
+            max_size=(128 * 1024, 32 * 1024),  # of a message and of each of its frames, as with API Gateway
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,6 +1,7 @@
 """What goes over the wire: frames refused here, errors told whole, replies read to their end, nonsense ignored."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from client import RequestRejected, StreamerClient, UnreadableReply
+from client.line import PIECE, Line
 from domain.exact_json import FRAME_DEPTH, FRAME_DIGITS
 from domain.instant import EPOCH
 from domain.protocol import FRAME_LIMIT
@@ -33,6 +35,54 @@ async def test_a_frame_that_is_too_large_is_refused_here_and_the_connection_live
         assert refused.value.code == "PAYLOAD_TOO_LARGE"
         assert await client.ping() == EPOCH
     assert server.received("submit") == []
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600"], ids=["1 byte", "2 bytes", "4 bytes"])
+async def test_a_large_frame_is_sent_in_pieces_that_api_gateway_takes(
+    server: ScriptedServer, connect: Connect, letter: str
+) -> None:
+    large = letter * ((FRAME_LIMIT - 1_000) // len(letter.encode()))
+    async with connect() as client:
+        assert await client.call("echo", large) == large
+        assert await client.ping() == EPOCH
+    assert len(server.headers) == 1, "over one connection"
+
+
+class _Slow:
+    """A socket that takes a while for each piece of a message."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.is_closed = asyncio.Event()
+
+    async def send(self, pieces: Iterable[str]) -> None:
+        taken = []
+        for piece in pieces:
+            await asyncio.sleep(0)
+            taken.append(piece)
+        self.taken.append("".join(taken))
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        await self.is_closed.wait()
+        yield ""
+
+    async def close(self) -> None:
+        self.is_closed.set()
+
+
+async def test_a_large_frame_is_sent_to_its_end_also_when_nobody_waits_for_it_any_more() -> None:
+    socket: Any = _Slow()
+    line = Line(socket, lambda _: None)
+    sending = asyncio.create_task(line.send("x" * FRAME_LIMIT))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    for _ in range(FRAME_LIMIT // PIECE + 4):
+        await asyncio.sleep(0)
+    assert socket.taken == ["x" * FRAME_LIMIT]
+    await line.close()
 
 
 @pytest.mark.parametrize(

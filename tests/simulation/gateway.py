@@ -1,7 +1,7 @@
 """API Gateway's WebSockets: sockets that open, break and fall silent, and the management API that posts to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.time_machine import Machine
 
 LARGEST_MESSAGE: Final = 128 * 1024
+LARGEST_PIECE: Final = 32 * 1024
 
 Frame = Callable[["Socket", str], Coroutine[Any, Any, None]]
 Attempted = Callable[..., None]
@@ -31,11 +32,13 @@ class Socket:
     gone_at: float = float("inf")  # from when on API Gateway knows that it has closed
     last_at: float = 0.0  # when the newest frame arrives: the next one is later, unless it overtakes
 
-    async def send(self, text: str) -> None:
-        """Send a frame, as the client does."""
+    async def send(self, message: str | Iterable[str]) -> None:
+        """Send a frame, whole or in pieces, as the client does."""
         if not self.client_open:
             raise ConnectionClosedError(None, None)
-        await self.gateway.received(self, text)
+        pieces = [message] if isinstance(message, str) else list(message)
+        assert max(len(piece.encode()) for piece in pieces) <= LARGEST_PIECE
+        await self.gateway.received(self, "".join(pieces))
 
     async def close(self) -> None:
         """Hang up, as the client does."""
