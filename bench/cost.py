@@ -58,6 +58,7 @@ class Prices:
     gb_month: float = 0.25
     sqs_request: float = 0.40 / MILLION
     log_gb: float = 0.50
+    trace: float = 5.00 / MILLION  # that is recorded
     alarm: float = 0.10  # for each figure of an alarm
     own_figure: float = 0.30
     secret: float = 0.40
@@ -74,6 +75,9 @@ MEMORY_GB: Final[Mapping[str, float]] = {
 }
 LOG_LINE_GB: Final = 500 / 2**30  # what an invocation logs: the platform's lines and about one of ours
 EVENT_GB: Final = 1 / 2**20  # what an event takes in the log
+CONNECTION_UNITS: Final = 440 / 4096 / 2  # to read the row of a connection among others, eventually consistent
+TURNS: Final = DAYS * 24 * 60  # of the sweeper, each of which passes over all connections
+TRACED: Final = 0.05  # of the invocations of a function, beyond one in each second: Lambda's own rate, which is fixed
 RETENTION_DAYS: Final = 7
 ALARM_FIGURES: Final = 54  # tests/template/test_pages.py counts them
 OWN_FIGURES: Final = 44  # that functions tell, with those of five actions
@@ -168,11 +172,18 @@ def invocations(month: Month) -> dict[str, float]:
     }
 
 
+def traces(month: Month) -> float:
+    """How many invocations are traced: each function's first in a second, and a part of the others."""
+    rates = (count / SECONDS for count in invocations(month).values())
+    return SECONDS * sum(min(rate, 1.0) + TRACED * max(0.0, rate - 1.0) for rate in rates)
+
+
 def costs(month: Month, speed: Speed, prices: Prices) -> dict[str, float]:
     """Dollars by what they are for."""
     known = units()
     done = operations(month)
     reads = sum(count * known[name][0] for name, count in done.items())
+    reads += TURNS * month.use.connections * CONNECTION_UNITS
     writes = sum(count * known[name][1] for name, count in done.items())
     started = invocations(month)
     seconds = {field.name: getattr(speed, field.name) for field in fields(Speed)} | {"work": month.use.run_s}
@@ -188,6 +199,7 @@ def costs(month: Month, speed: Speed, prices: Prices) -> dict[str, float]:
         "tables, kept": stored * prices.gb_month,
         "work queue": 3 * month.requests * prices.sqs_request,
         "logs": sum(started.values()) * LOG_LINE_GB * prices.log_gb,
+        "traces": traces(month) * prices.trace,
         "alarms and figures": ALARM_FIGURES * prices.alarm + OWN_FIGURES * prices.own_figure + prices.secret,
     }
 

@@ -9,7 +9,7 @@ import pytest
 from bench import cost, peers
 from domain.diagram import diagram
 from tests.template.drawing import parts
-from tests.template.template import ROOT
+from tests.template.template import ROOT, TEMPLATE
 from tests.template.test_alarms import ALARMS, watched
 from tools.streamer import main
 
@@ -57,6 +57,16 @@ def test_what_is_reckoned_grows_with_use() -> None:
     watched = cost.Month(cost.Use(connections=10, requests_a_day=1, progress=0, pushes=1, watchers=3))
     assert watched.frames == 2 * (300 + 600 + watched.pings) + 900
     assert cost.operations(watched)["subscribe to a request"] == 900
+
+
+def test_what_is_traced_and_what_the_sweeper_reads_is_in_what_it_costs() -> None:
+    assert TEMPLATE["Globals"]["Function"]["Tracing"] == "Active"
+    quiet, busy = (cost.Month(cost.Use(connections=size)) for size in (100, 1_000_000_000))
+    assert cost.traces(quiet) == pytest.approx(sum(cost.invocations(quiet).values())), "less than one in a second: all"
+    assert cost.traces(busy) == pytest.approx(0.05 * sum(cost.invocations(busy).values()), rel=0.01)
+    idle = cost.Month(cost.Use(connections=1_000_000, requests_a_day=0, reconnect_s=cost.SECONDS, ping_s=cost.SECONDS))
+    known = cost.costs(idle, cost.Speed(), cost.Prices())
+    assert 250 < known["tables, read"] < 350, "440 MB, half a unit for each 4 KB, each minute of a month"
 
 
 @pytest.mark.parametrize("page", NAMES)
