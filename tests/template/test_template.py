@@ -102,7 +102,8 @@ def test_the_rows_of_every_table_end(table: str) -> None:
 def test_what_cannot_be_made_again_outlives_the_stack_and_can_be_recovered(table: str) -> None:
     made = TABLES[table]
     kept = table in {"EventsTable", "AuditTable"}
-    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == (("Retain",) * 2 if kept else ("Delete",) * 2)
+    policies = ("RetainExceptOnCreate", "Retain") if kept else ("Delete", "Delete")
+    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == policies
     recovery = made["Properties"].get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
     assert recovery is kept
 
@@ -154,8 +155,7 @@ def test_a_turn_of_the_sweeper_that_failed_or_could_not_begin_is_left_to_the_nex
     assert FUNCTIONS["Sweep"]["Timeout"] < 60, "no turn runs beside the next"
 
 
-def test_what_lies_in_the_failures_bucket_and_the_log_is_never_removed_with_the_stack() -> None:
-    assert TEMPLATE["Resources"]["FailuresBucket"]["DeletionPolicy"] == "Retain"
+def test_what_lies_in_the_buckets_is_never_removed_with_the_stack() -> None:
     closed = {
         made["Properties"]["Bucket"]["Ref"]: statement["Resource"]
         for made in of_type("AWS::S3::BucketPolicy").values()
@@ -164,5 +164,7 @@ def test_what_lies_in_the_failures_bucket_and_the_log_is_never_removed_with_the_
         and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     }
     for name, bucket in of_type("AWS::S3::Bucket").items():
+        # What a deployment made that came to nothing is removed with it: each new try would leave another one.
+        assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
         assert closed[name] == [{"GetAtt": f"{name}.Arn"}, {"Sub": f"${{{name}.Arn}}/*"}], "TLS only"
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
