@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from adapters.aws import CONDITION_FAILED, code_of, translated
-from adapters.items import Row, to_item
+from adapters.items import Item, Row, to_item
 from domain.connection import ACTIVITY_INTERVAL, CONNECTION_TTL, Connection
 from domain.errors import Conflict, Unavailable
 from domain.instant import epoch_seconds, passed_seconds, to_text
@@ -16,10 +16,11 @@ from domain.validity import checked
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import ScanOutputTypeDef
 
 # A socket exists only once $connect has returned: a post that races it is told Gone, though nothing is.
 YOUNG: Final = timedelta(seconds=10)
-
+PAGES: Final = 10  # of 1 MB, which is some 23,000 connections: 128 read units each
 
 Map = Callable[[Callable[[str], bool], Iterable[str]], Iterator[bool]]
 
@@ -27,12 +28,14 @@ Map = Callable[[Callable[[str], bool], Iterable[str]], Iterator[bool]]
 class Stale(Struct):
     """How many stale connections were removed, and how many are left because their sockets could not be closed.
 
-    `there` counts all connections that there are then.
+    `there` counts the connections that were looked at and are still there; `behind` is the key that the next look
+    starts behind, None at the end of the table.
     """
 
     deleted: int = 0
     left: int = 0
     there: int = 0
+    behind: Item | None = None
 
 
 class ConnectionStore:
@@ -135,13 +138,15 @@ class ConnectionStore:
         return self._query("TenantIndex", "tenant_id", tenant_id, now)
 
     @checked
-    def delete_stale(self, now: datetime, close: Callable[[str], None], run: Map = map) -> Stale:
-        """Remove the connections that must have ended, or whose client was silent for a day. Reads the whole table.
+    def delete_stale(
+        self, now: datetime, close: Callable[[str], None], run: Map = map, behind: Item | None = None
+    ) -> Stale:
+        """Remove the connections of some pages that must have ended, or whose client was silent for a day.
 
         Each goes once `close` has closed its socket, for nothing would find the socket without the row: one that
         cannot be closed now (Unavailable) keeps its row. Whatever else a row holds, it goes. `run` may be a pool's.
         """
-        stale = Stale()
+        stale = Stale(behind=behind)
 
         def end(connection_id: str) -> bool:
             try:
@@ -151,23 +156,27 @@ class ConnectionStore:
             self.delete(connection_id)
             return True
 
-        for there, found in self._stale(now):
-            ended = list(run(end, found))
+        for _ in range(PAGES):
+            page = self._stale(now, stale.behind)
+            ended = list(run(end, [row["connection_id"]["S"] for row in page["Items"]]))
             stale.deleted += sum(ended)
             stale.left += len(ended) - sum(ended)
-            stale.there += there - sum(ended)
+            stale.there += page["ScannedCount"] - sum(ended)
+            stale.behind = page.get("LastEvaluatedKey")
+            if stale.behind is None:
+                break
         return stale
 
-    def _stale(self, now: datetime) -> Iterator[tuple[int, list[str]]]:
-        """Page by page how many connections there are, and which of them are stale."""
+    def _stale(self, now: datetime, behind: Item | None) -> "ScanOutputTypeDef":
+        more: Any = {"ExclusiveStartKey": behind} if behind else {}
         with translated("find stale connections", table=self._table):
-            for page in self._client.get_paginator("scan").paginate(
+            return self._client.scan(
                 TableName=self._table,
                 FilterExpression="ends_at <= :now OR expires_at <= :epoch",
                 ProjectionExpression="connection_id",
                 ExpressionAttributeValues={":now": {"S": to_text(now)}, ":epoch": {"N": str(passed_seconds(now))}},
-            ):
-                yield page["ScannedCount"], [row["connection_id"]["S"] for row in page["Items"]]
+                **more,
+            )
 
     def _query(self, index: str, attribute: str, value: str, now: datetime) -> Iterator[Connection]:
         with translated("list connections", table=self._table, index=index):

@@ -4,7 +4,7 @@ It only appends to the log, sends tokens and closes sockets; projections and wor
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Final, TypeVar
@@ -12,15 +12,13 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from adapters.clock import Clock
-from adapters.connection_store import ConnectionStore
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
+from adapters.stale_connections import StaleConnections
 from adapters.status_index import Listed
-from adapters.threads import THREADS, Threads
-from adapters.websocket import Sockets
 from adapters.work_tokens import WorkTokens
 from domain.commands import RetryPolicy
-from domain.errors import Gone, Rejected, Unavailable, Undecodable
+from domain.errors import Rejected, Undecodable
 from domain.instant import from_epoch, to_text
 from domain.request import EXPIRY_MARGIN
 from domain.state import Status
@@ -35,17 +33,17 @@ AGES: Final = tuple(TURN * 2**n for n in range(14))  # up to 5.7 days
 PART_S: Final = 8.0  # of a turn, that each of its parts may take: whatever one has to do, the others are done as well
 _MOST: Final = 200  # leases, and ends of what waits, of a shard in a turn; the rest is found in the next
 _AT_ONCE: Final = 100  # tokens
-_THREADS: Final = 16  # that close sockets
 
 
 class Swept(Struct):
     """What one turn found and set going again.
 
-    How long the oldest request has waited that may run, and how many connections there are, are told besides.
+    How long the oldest request has waited that may run is told besides, and how many connections there are: by a turn
+    that has come to the end of their table.
     """
 
     oldest_queued_s: int = 0
-    connections: int = 0
+    connections: int | None = None
     leases_expired: int = 0
     requests_expired: int = 0
     tokens_sent: int = 0
@@ -64,20 +62,16 @@ class Sweeper:
         queue: RequestQueue,
         view: RequestView,
         tokens: WorkTokens,
-        connections: ConnectionStore,
-        sockets: Sockets,
+        stale: StaleConnections,
         policy_of: Callable[[str], RetryPolicy],
         clock: Clock,
-        threads: Threads = THREADS,
     ) -> None:
         self._queue = queue
         self._view = view
         self._tokens = tokens
-        self._connections = connections
-        self._sockets = sockets
+        self._stale = stale
         self._policy_of = policy_of
         self._clock = clock
-        self._pool = threads.pool(_THREADS, "sweeper")
 
     def sweep(self) -> Swept:
         """One turn."""
@@ -156,17 +150,9 @@ class Sweeper:
         return is_timed_out or now >= from_epoch(entry.expires_at) - EXPIRY_MARGIN
 
     def _close_stale(self, swept: Swept) -> None:
-        until = self._clock.monotonic() + PART_S
-
-        def close(connection_id: str) -> None:
-            if self._clock.monotonic() > until:
-                raise Unavailable("this turn has no more time", connection_id=connection_id)
-            with suppress(Gone):  # closed before; its row is still to go
-                self._sockets.close(connection_id)
-
-        stale = self._connections.delete_stale(self._clock.now(), close, self._pool.map)
-        swept.connections_closed, swept.connections_left = stale.deleted, stale.left
-        swept.connections = stale.there
+        closed = self._stale.close(self._clock.monotonic() + PART_S)
+        swept.connections_closed, swept.connections_left = closed.closed, closed.left
+        swept.connections = closed.there
 
 
 @contextmanager

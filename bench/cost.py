@@ -13,6 +13,8 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
+from adapters.connection_store import PAGES
+
 SIZES: Final = (10_000, 100_000, 1_000_000)
 DAYS: Final = 30
 SECONDS: Final = DAYS * 86_400
@@ -76,7 +78,8 @@ MEMORY_GB: Final[Mapping[str, float]] = {
 LOG_LINE_GB: Final = 500 / 2**30  # what an invocation logs: the platform's lines and about one of ours
 EVENT_GB: Final = 1 / 2**20  # what an event takes in the log
 CONNECTION_UNITS: Final = 440 / 4096 / 2  # to read the row of a connection among others, eventually consistent
-TURNS: Final = DAYS * 24 * 60  # of the sweeper, each of which passes over all connections
+PAGE_UNITS: Final = 128  # to read a page of 1 MB
+TURNS: Final = DAYS * 24 * 60  # of the sweeper, each of which goes through so many pages of connections at most
 TRACED: Final = 0.05  # of the invocations of a function, beyond one in each second: Lambda's own rate, which is fixed
 RETENTION_DAYS: Final = 7
 ALARM_FIGURES: Final = 54  # tests/template/test_pages.py counts them
@@ -183,7 +186,7 @@ def costs(month: Month, speed: Speed, prices: Prices) -> dict[str, float]:
     known = units()
     done = operations(month)
     reads = sum(count * known[name][0] for name, count in done.items())
-    reads += TURNS * month.use.connections * CONNECTION_UNITS
+    reads += TURNS * min(month.use.connections * CONNECTION_UNITS, PAGES * PAGE_UNITS)
     writes = sum(count * known[name][1] for name, count in done.items())
     started = invocations(month)
     seconds = {field.name: getattr(speed, field.name) for field in fields(Speed)} | {"work": month.use.run_s}

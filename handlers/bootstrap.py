@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adapters.event_store import EventStore
     from adapters.objects import Objects
     from adapters.patrol import Patrol
+    from adapters.places import Places
     from adapters.quarantine import Quarantine
     from adapters.rates import LocalRates, SharedRates
     from adapters.request_queue import RequestQueue
@@ -185,9 +186,8 @@ def patrol() -> "Patrol":
     from adapters.patrol import Patrol
     from adapters.reconciler import Reconciler
 
-    here = settings()
     reconciler = Reconciler(events(), views(), projector(), CLOCK)
-    return Patrol(_dynamodb(), here.events_table, here.metrics_table, request_view().statuses, reconciler)
+    return Patrol(_dynamodb(), settings().events_table, request_view().statuses, reconciler, places())
 
 
 @cache
@@ -195,8 +195,15 @@ def census() -> "Census":
     """What counts how much there is."""
     from adapters.census import Census
 
-    here = settings()
-    return Census(_dynamodb(), here.subscriptions_table, here.metrics_table, request_view().statuses)
+    return Census(_dynamodb(), settings().subscriptions_table, request_view().statuses, places())
+
+
+@cache
+def places() -> "Places":
+    """Where the looks at whole tables have come."""
+    from adapters.places import Places
+
+    return Places(_dynamodb(), settings().metrics_table)
 
 
 @cache

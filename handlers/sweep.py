@@ -7,6 +7,7 @@ from typing import Any, Final
 from aws_lambda_powertools.metrics import MetricUnit
 from msgspec.structs import asdict
 
+from adapters.stale_connections import StaleConnections
 from adapters.sweeper import Sweeper
 from handlers import bootstrap
 
@@ -38,9 +39,9 @@ def _sweeper() -> Sweeper:
         bootstrap.queue(),
         bootstrap.request_view(),
         bootstrap.work_tokens(),
-        bootstrap.connections(),
-        bootstrap.sockets(),
+        StaleConnections(
+            bootstrap.connections(), bootstrap.sockets(), bootstrap.places(), bootstrap.CLOCK, bootstrap.THREADS
+        ),
         lambda action: bootstrap.registry().retry_policy(action),  # loads the actions when a lease is over
         bootstrap.CLOCK,
-        bootstrap.THREADS,
     )

@@ -11,13 +11,16 @@ import pytest
 from adapters.connection_store import ConnectionStore
 from adapters.event_store import EventStore
 from adapters.objects import Objects
+from adapters.places import Places
 from adapters.request_queue import RequestQueue, Submission
 from adapters.request_view import RequestView
+from adapters.stale_connections import StaleConnections
 from adapters.subscription_store import SubscriptionStore
 from adapters.work_tokens import WorkTokens
 from domain.identity import Identity
 from domain.recorded import Head
 from handlers import bootstrap, project_views
+from tests.adapters.sockets import Closing
 from tests.adapters.wrapped import Wrapped
 from tests.kit.clock import START, FakeClock
 from tests.kit.raising import raising
@@ -67,6 +70,16 @@ def events(aws: Aws, dynamodb: Any) -> EventStore:
 @pytest.fixture
 def connections(aws: Aws, dynamodb: Any) -> ConnectionStore:
     return ConnectionStore(dynamodb, aws.tables["Connections"])
+
+
+@pytest.fixture
+def sockets() -> Closing:
+    return Closing()
+
+
+@pytest.fixture
+def stale(aws: Aws, dynamodb: Any, connections: ConnectionStore, sockets: Any, clock: FakeClock) -> StaleConnections:
+    return StaleConnections(connections, sockets, Places(dynamodb, aws.tables["Metrics"]), clock)
 
 
 @pytest.fixture

@@ -1,26 +1,24 @@
 """The sweeper finds what was lost and sets it going again; what goes its way it leaves alone."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from actions.catalog import catalog
 from adapters import sweeper as module
 from adapters.connection_store import ConnectionStore
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
+from adapters.stale_connections import StaleConnections
 from adapters.sweeper import Sweeper, Swept
 from adapters.work_tokens import WorkTokens
 from domain import exact_json
-from domain.connection import Connection, opened
-from domain.errors import Gone, Unavailable
-from domain.identity import Identity
 from domain.recorded import Head
 from domain.request import EXPIRY_MARGIN
 from domain.state import Status
 from tests.adapters.conftest import Asking
+from tests.adapters.sockets import connected
 from tests.adapters.wrapped import Wrapped
 from tests.kit.clock import FakeClock
 from tests.kit.tables import Aws, moto_fixture
@@ -33,44 +31,15 @@ MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(milliseconds=1)
 
 
-class Closing:
-    """Sockets that only close."""
-
-    def __init__(self) -> None:
-        self.closed: list[str] = []
-        self.gone: set[str] = set()
-        self.stuck: set[str] = set()
-
-    def close(self, connection_id: str) -> None:
-        """Close a socket, unless it has closed by itself."""
-        if connection_id in self.gone:
-            raise Gone
-        if connection_id in self.stuck:
-            raise Unavailable
-        self.closed.append(connection_id)
-
-
-class OneByOne:
-    """A pool without threads."""
-
-    map = staticmethod(map)
-
-
-@pytest.fixture
-def sockets() -> Closing:
-    return Closing()
-
-
 @pytest.fixture
 def sweeper(
     queue: RequestQueue,
     view: RequestView,
     tokens: WorkTokens,
-    connections: ConnectionStore,
-    sockets: Any,
+    stale: StaleConnections,
     clock: FakeClock,
 ) -> Sweeper:
-    return Sweeper(queue, view, tokens, connections, sockets, catalog().retry_policy, clock)
+    return Sweeper(queue, view, tokens, stale, catalog().retry_policy, clock)
 
 
 @pytest.fixture
@@ -97,7 +66,7 @@ def running(asking: Asking, **asked: Any) -> Head:
 def test_with_nothing_lost_a_turn_does_nothing(sweeper: Sweeper, asking: Asking, sent: Any) -> None:
     asking.ask()
     running(asking)
-    assert sweeper.sweep() == Swept()
+    assert sweeper.sweep() == Swept(connections=0)
     assert sent() == []
 
 
@@ -246,19 +215,6 @@ def test_a_part_of_a_turn_that_takes_too_long_is_cut_short_and_the_others_are_do
     assert (swept.tokens_sent, swept.parts_cut_short, swept.connections_closed) == (module._AT_ONCE, 1, 1)
 
 
-def test_sockets_that_take_too_long_to_close_are_left_for_another_turn(
-    sweeper: Sweeper, connections: ConnectionStore, sockets: Closing, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = clock.now()
-    monkeypatch.setattr(sweeper, "_pool", OneByOne())
-    monkeypatch.setattr(sockets, "close", lambda _: clock.advance(module.PART_S * 0.6))
-    for name in ("a", "b", "c"):
-        connected(connections, name, now, ends_at=now)
-    swept = sweeper.sweep()
-    assert (swept.connections_closed, swept.connections_left, swept.connections) == (2, 1, 1)
-    assert sweeper.sweep().connections_closed == 1
-
-
 @pytest.mark.parametrize("state", ["ready", "waiting", "running"])
 def test_nothing_disappears_without_a_final_event(
     sweeper: Sweeper, asking: Asking, queue: RequestQueue, clock: FakeClock, sent: Any, state: str
@@ -272,40 +228,6 @@ def test_nothing_disappears_without_a_final_event(
     assert ended.error is not None
     assert ended.error.code == "EXPIRED"
     assert sent() == []
-
-
-def connected(connections: ConnectionStore, name: str, now: datetime, **fields: Any) -> Connection:
-    identity = Identity("acme", "ann", frozenset(), now + timedelta(hours=1))
-    connection = replace(opened(name, identity, now, "", ""), **fields)
-    connections.save(connection)
-    return connection
-
-
-def test_a_connection_whose_token_has_ended_is_closed_and_removed(
-    sweeper: Sweeper, connections: ConnectionStore, sockets: Closing, clock: FakeClock
-) -> None:
-    now = clock.now()
-    connected(connections, "over", now, ends_at=now)
-    connected(connections, "gone", now, ends_at=now)
-    connected(connections, "live", now)
-    sockets.gone.add("gone")
-    assert sweeper.sweep().connections_closed == 2
-    assert sockets.closed == ["over"]
-    assert [one.connection_id for one in connections.list_by_tenant("acme", now)] == ["live"]
-
-
-def test_a_connection_that_cannot_be_closed_now_holds_up_no_other_and_is_found_again(
-    sweeper: Sweeper, connections: ConnectionStore, sockets: Closing, clock: FakeClock
-) -> None:
-    now = clock.now()
-    for name in ("a", "stuck", "z"):
-        connected(connections, name, now, ends_at=now)
-    sockets.stuck.add("stuck")
-    swept = sweeper.sweep()
-    assert (swept.connections_closed, swept.connections_left) == (2, 1)
-    assert [one.connection_id for one in connections.list_by_tenant("acme", now)] == ["stuck"]
-    sockets.stuck.clear()
-    assert sweeper.sweep().connections_closed == 1
 
 
 def test_a_second_turn_changes_nothing_more(

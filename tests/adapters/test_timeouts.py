@@ -9,10 +9,10 @@ import pytest
 
 from actions.inputs import Input
 from actions.registry import Action, Mode, Registry
-from adapters.connection_store import ConnectionStore
 from adapters.objects import Objects
 from adapters.request_queue import RequestQueue
 from adapters.request_view import RequestView
+from adapters.stale_connections import StaleConnections
 from adapters.sweeper import Sweeper
 from adapters.tenant_views import TenantViews
 from adapters.work_tokens import WorkTokens
@@ -84,11 +84,10 @@ def sweeper(
     registry: Registry,
     view: RequestView,
     tokens: WorkTokens,
-    connections: ConnectionStore,
+    stale: StaleConnections,
     clock: FakeClock,
 ) -> Sweeper:
-    sockets: Any = None
-    return Sweeper(queue, view, tokens, connections, sockets, registry.retry_policy, clock)
+    return Sweeper(queue, view, tokens, stale, registry.retry_policy, clock)
 
 
 def test_a_queued_request_whose_time_is_over_is_not_run_any_more(

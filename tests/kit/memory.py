@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from adapters.connection_store import YOUNG, ConnectionStore, Map, Stale
 from adapters.event_store import EventStore, conflict, require_event
+from adapters.items import Item
 from adapters.objects import Objects
 from adapters.subscription_store import SubscriptionStore
 from adapters.ticket_store import TICKET_LIFE, TicketStore
@@ -137,8 +138,11 @@ class MemoryConnectionStore(ConnectionStore):
         return (one for one in live if one.tenant_id == tenant_id)
 
     @checked
-    def delete_stale(self, now: datetime, close: Callable[[str], None], run: Map = map) -> Stale:
+    def delete_stale(
+        self, now: datetime, close: Callable[[str], None], run: Map = map, behind: Item | None = None
+    ) -> Stale:
         """Remove the connections whose token has ended or whose client was silent for a day, once they are closed."""
+        assert behind is None, "it has one page"
         left: list[str] = []
 
         def close_or_leave(connection_id: str) -> bool:

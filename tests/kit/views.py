@@ -9,6 +9,7 @@ from zlib import crc32
 
 from adapters.event_store import from_row
 from adapters.items import from_item
+from adapters.places import SCOPE as PLACES
 from domain import exact_json
 from domain.instant import epoch_seconds, from_text
 from domain.recorded import RecordedEvent, first_break
@@ -76,7 +77,7 @@ def metrics_differences(aws: Aws, whole: Mapping[str, Sequence[RecordedEvent]]) 
     found: dict[tuple[str, str], Counter[str]] = {}
     kept: dict[tuple[str, str], int] = {}
     for row in map(from_item, aws.rows("Metrics")):
-        if row["scope"] in {"=patrol", "=census"}:
+        if row["scope"] == PLACES:
             continue
         key = (re.sub(r"^\d~", "", row.pop("scope")), row.pop("minute"))
         kept[key] = row.pop("expires_at", 0)

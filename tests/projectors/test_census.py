@@ -14,6 +14,7 @@ from handlers import bootstrap, sweep
 from tests.kit.calls import each, refused, watched
 from tests.kit.people import connect, watch
 from tests.kit.requests import Whose
+from tests.kit.small_pages import SmallPages
 from tests.kit.world import World
 
 
@@ -45,7 +46,7 @@ def test_a_long_table_is_counted_over_some_turns_and_each_row_once(
     for number in range(9):
         watch(world, f"c-{number}", "tenant#acme")
 
-    with patch.object(census, "_client", _Limited(world.aws.dynamodb, 2)):
+    with patch.object(census, "_client", SmallPages(world.aws.dynamodb, 2)):
         assert [census.take().subscriptions for _ in range(6)] == [None, None, 9, None, None, 9]
     assert world.differences() == []  # the place is no row of counts
 
@@ -54,7 +55,7 @@ def test_two_turns_at_once_count_nothing_twice(world: World, census: Census, mon
     monkeypatch.setattr(module, "PAGES", 1)
     for number in range(5):
         watch(world, f"c-{number}", "tenant#acme")
-    limited = _Limited(world.aws.dynamodb, 2)
+    limited = SmallPages(world.aws.dynamodb, 2)
 
     def both(**arguments: Any) -> Any:
         """Before one turn reads on, another one runs from the same place to its end."""
@@ -73,7 +74,7 @@ def test_a_turn_that_fails_is_taken_again(world: World, census: Census, monkeypa
     for number in range(3):
         watch(world, f"c-{number}", "tenant#acme")
 
-    with patch.object(census, "_client", _Limited(world.aws.dynamodb, 2)):
+    with patch.object(census, "_client", SmallPages(world.aws.dynamodb, 2)):
         with watched(refused, each("PutItem")), pytest.raises(Unavailable):
             census.take()
         assert [census.take().subscriptions for _ in range(2)] == [None, 3]
@@ -86,7 +87,7 @@ def test_a_long_queue_is_told_as_at_least_so_long(world: World, monkeypatch: pyt
     monkeypatch.setattr(module, "PAGES", 2)
     statuses = bootstrap.request_view().statuses
 
-    with watched() as calls, patch.object(statuses, "_client", _Limited(world.aws.dynamodb, 2)):
+    with watched() as calls, patch.object(statuses, "_client", SmallPages(world.aws.dynamodb, 2)):
         told = bootstrap.census().take()
 
     assert told.queued == 2 * 2
@@ -122,24 +123,3 @@ def _told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 class _Closing:
     def close(self, connection_id: str) -> None:
         """Close a socket."""
-
-
-class _Limited:
-    """A client whose pages are small, as those of DynamoDB are after 1 MB."""
-
-    def __init__(self, client: Any, size: int) -> None:
-        self._client = client
-        self._size = size
-        self.scan = self.small
-
-    def small(self, **arguments: Any) -> Any:
-        return self._client.scan(**arguments, Limit=self._size)
-
-    def get_paginator(self, name: str) -> Any:
-        paginator = self._client.get_paginator(name)
-        real = paginator.paginate
-        paginator.paginate = lambda **arguments: real(**arguments, PaginationConfig={"PageSize": self._size})
-        return paginator
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)

@@ -1,6 +1,7 @@
 """The pages say what is: pictures are drawn from the code, tables are what scripts print, links and commands exist."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -64,9 +65,13 @@ def test_what_is_traced_and_what_the_sweeper_reads_is_in_what_it_costs() -> None
     quiet, busy = (cost.Month(cost.Use(connections=size)) for size in (100, 1_000_000_000))
     assert cost.traces(quiet) == pytest.approx(sum(cost.invocations(quiet).values())), "less than one in a second: all"
     assert cost.traces(busy) == pytest.approx(0.05 * sum(cost.invocations(busy).values()), rel=0.01)
-    idle = cost.Month(cost.Use(connections=1_000_000, requests_a_day=0, reconnect_s=cost.SECONDS, ping_s=cost.SECONDS))
-    known = cost.costs(idle, cost.Speed(), cost.Prices())
-    assert 250 < known["tables, read"] < 350, "440 MB, half a unit for each 4 KB, each minute of a month"
+    quiet_use = cost.Use(connections=20_000, requests_a_day=0, reconnect_s=cost.SECONDS, ping_s=cost.SECONDS)
+    few, many = (
+        cost.costs(cost.Month(replace(quiet_use, connections=size)), cost.Speed(), cost.Prices())["tables, read"]
+        for size in (20_000, 1_000_000)
+    )
+    assert 5 < few < 6, "8.8 MB, half a unit for each 4 KB, each minute of a month"
+    assert 6.5 < many < 7.5, "10 MB, and the next ones in the next minute"
 
 
 @pytest.mark.parametrize("page", NAMES)
