@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
@@ -168,3 +169,24 @@ def test_what_lies_in_the_buckets_is_never_removed_with_the_stack() -> None:
         assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
         assert closed[name] == [{"GetAtt": f"{name}.Arn"}, {"Sub": f"${{{name}.Arn}}/*"}], "TLS only"
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+@pytest.mark.parametrize("given", ["TokenKey", "TokenSecret", "TokenJwksUrl", None])
+def test_a_stack_that_would_refuse_every_connect_is_not_made(given: str | None) -> None:
+    (assertion,) = TEMPLATE["Rules"]["KeyOfTokens"]["Assertions"]
+    defaults = {name: parameter.get("Default") for name, parameter in TEMPLATE["Parameters"].items()}
+    assert holds(assertion["Assert"], defaults | ({given: "x" * 32} if given else {})) == (given is not None)
+    assert all(name in assertion["AssertDescription"] for name in ("TokenKey", "TokenSecret", "TokenJwksUrl"))
+
+
+def holds(condition: Any, parameters: Mapping[str, Any]) -> bool:
+    """Whether a condition is true with such parameters."""
+    match condition:
+        case {"Not": [one]}:
+            return not holds(one, parameters)
+        case {"And": [*all_of]}:
+            return all(holds(one, parameters) for one in all_of)
+        case {"Equals": [{"Ref": name}, value]}:
+            return bool(parameters[name] == value)
+        case _:
+            raise LookupError(f"no condition that is known here: {condition}")
