@@ -49,7 +49,7 @@ from projections.intents import Add, Once, Put
 from tests.simulation import streams
 from tests.simulation.history import run
 
-MOST: Final = 500  # histories that a mutant may survive: a guard that is rarely needed is rarely missed
+MOST: Final = 1000  # histories that a mutant may survive: a guard that is rarely needed is rarely missed
 Mutant = Callable[[], AbstractContextManager[Any]]
 
 

@@ -24,6 +24,7 @@ THROTTLED: Final = {
 }
 _FINAL: Final = frozenset({"ConditionalCheckFailedException", "TransactionCanceledException", "GoneException"})
 _OUTAGE_S: Final = (3.0, 40.0)
+_LATE_S: Final = (0.5, 8.0)
 
 
 @dataclass(slots=True)
@@ -130,8 +131,10 @@ class Network:
         if operation == "transact_write_items" and faults.strikes("transaction_conflict"):
             raise conflict(operation)
         if faults.strikes("answer_lost"):
-            with suppress(ClientError):  # nobody hears of that either
-                perform()
+            _unheard(perform)
+            raise self._lost("timed_out", service, operation)
+        if service != "sockets" and faults.strikes("arrived_late"):
+            self._machine.loop.call_later(faults.between(*_LATE_S), _unheard, perform)
             raise self._lost("timed_out", service, operation)
         return perform()
 
@@ -187,6 +190,12 @@ class Network:
         crash = Crash(point)
         self._machine.end(process, crash)
         raise crash
+
+
+def _unheard(perform: Callable[[], object]) -> None:
+    """Do what was asked for; nobody hears what came of it."""
+    with suppress(ClientError):
+        perform()
 
 
 class _Lost(Exception):

@@ -77,6 +77,8 @@ class Witness:
                 self.appended[key[0], key[1]] = (now, process.request_id if process else "", after)
             elif not by_expiry:
                 self.violated(f"the log was changed: {key}")
+        elif table == "Requests" and before and after and int(after["version"]["N"]) < int(before["version"]["N"]):
+            self.violated(f"the view of {key[0]} went back from {before['version']['N']} to {after['version']['N']}")
         elif table in ("Connections", "Subscriptions"):
             lives = self.lives.setdefault(table, [])
             if before is None and after is not None:
