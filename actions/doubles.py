@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from actions.limits import CHUNK_LIMIT, DETAILS_LIMIT, settled, settled_checkpoint
+from actions.limits import CHUNK_LIMIT, settled, settled_checkpoint, settled_details
 from actions.outcomes import Cancelled, Permanent, Stopped
 from domain.instant import from_text
 
@@ -44,7 +44,7 @@ class RecordingProgress:
         """Remember the report, which has to be one that the domain would take."""
         if not 0 <= percent <= 100:  # noqa: PLR2004 - it is a percentage
             raise ValueError(f"{percent} is no percentage")
-        told = settled("details", details or None, DETAILS_LIMIT)
+        told = settled_details(details)
         self._stop_when_told()
         self.reports.append((percent, message, told))
 

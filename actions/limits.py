@@ -23,6 +23,14 @@ def settled(what: str, value: Any, limit: int) -> Any:
     return exact_json.decode(text)
 
 
+def settled_details(value: Any) -> dict[str, Any] | None:
+    """The details of a report likewise; InvalidValue for what is no object, with which no state could be read."""
+    told = settled("details", value or None, DETAILS_LIMIT)
+    if not (told is None or isinstance(told, dict)):
+        raise InvalidValue("details: names with values", field="details")
+    return told
+
+
 def settled_checkpoint(value: Any) -> Any:
     """The checkpoint likewise; InvalidValue for None, which stands for no checkpoint."""
     if value is None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self
 
-from actions.limits import CHUNK_LIMIT, DETAILS_LIMIT, MESSAGE_LIMIT, settled, settled_checkpoint
+from actions.limits import CHUNK_LIMIT, MESSAGE_LIMIT, settled, settled_checkpoint, settled_details
 from actions.outcomes import Cancelled, Stopped, TakenOver
 from adapters.clock import Clock
 from adapters.request_queue import RequestQueue
@@ -74,7 +74,7 @@ class Attempt:
     def report(self, percent: float, message: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far the work is; Stopped when nobody wants it any more."""
         text = as_text(message, MESSAGE_LIMIT) if message else None
-        told = settled("details", details or None, DETAILS_LIMIT)
+        told = settled_details(details)
         percent = min(100.0, max(0.0, float(percent)))
         with self._lock:
             self._pending = (percent, text, told)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actions.doubles import RecordingProgress
 from actions.limits import CHECKPOINT_LIMIT, CHUNK_LIMIT, DETAILS_LIMIT
 from actions.outcomes import Cancelled, Stopped, TakenOver
 from adapters import attempt as module
@@ -14,7 +15,7 @@ from adapters.attempt import OUTPUTS_WAITING, REPORT_INTERVAL_S, Attempt
 from adapters.event_store import EventStore
 from adapters.request_queue import RequestQueue
 from domain.commands import ExpireLease, Start
-from domain.errors import InvalidJson, PayloadTooLarge, Rejected, Unavailable
+from domain.errors import InvalidJson, InvalidValue, PayloadTooLarge, Rejected, Unavailable
 from domain.events import OutputAppended, ProgressReported
 from domain.recorded import Head
 from domain.state import Status
@@ -258,6 +259,17 @@ def test_details_that_json_cannot_hold_are_the_actions_error_and_not_the_end_of_
         attempt.report(10, details=details)
     with pytest.raises(InvalidJson):
         attempt.output(details)
+    attempt.report(20)
+    assert percents(events, head) == [20]
+
+
+@pytest.mark.parametrize("details", [["a"], "text", 7])
+def test_details_that_are_no_object_are_the_actions_error_and_not_the_end_of_its_lease(
+    attempt: Attempt, events: EventStore, head: Head, details: Any
+) -> None:
+    for progress in (attempt, RecordingProgress()):
+        with pytest.raises(InvalidValue, match="details"):
+            progress.report(10, details=details)
     attempt.report(20)
     assert percents(events, head) == [20]
 
