@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct, to_builtins
 
+from actions.context import Context
 from actions.limits import settled
 from actions.outcomes import Cancelled, Permanent, Retry, Stopped
 from actions.registry import Action
@@ -34,6 +35,27 @@ class Ended:
     stopped: bool = False
     reason: str | None = None
     cause: BaseException | None = None
+
+
+class Left(Exception):
+    """An action would have left the process by sys.exit, or the event loop of a caller that there is not."""
+
+
+def called(action: Action, payload: Any, context: Context) -> Any:
+    """What the action returns.
+
+    Errors: whatever it raises; Left for what is no Exception and would end the worker, and be told by nobody.
+    """
+    try:
+        return action.run(payload, context)
+    except _leaving() as exc:
+        raise Left(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _leaving() -> tuple[type[BaseException], ...]:
+    """What leaves; an action that loads no asyncio is cancelled by none."""
+    asyncio = sys.modules.get("asyncio")
+    return (SystemExit, asyncio.CancelledError) if asyncio else (SystemExit,)
 
 
 def returned(result: Any) -> Ended:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from actions.catalog import catalog
 from actions.context import Context
 from actions.doubles import MemoryFiles, MemoryViews, Overrun, RecordingProgress
-from actions.ending import Ended, raised, returned
+from actions.ending import Ended, called, raised, returned
 from actions.outcomes import Stopped, TakenOver
 from actions.registry import Action
 from domain.commands import (
@@ -84,7 +84,7 @@ def run(
         files=files,
     )
     try:
-        result = action.run(action.read(decode(encode(payload))), context)
+        result = called(action, action.read(decode(encode(payload))), context)
     except Overrun as exc:
         raise DeadlineExceeded(f"no answer within {action.deadline.total_seconds():g} s") from exc
     return Ran(decode(encode(returned(result).result)), progress, files)

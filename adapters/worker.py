@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from actions.context import Context, TenantViews
-from actions.ending import Ended, raised, returned
+from actions.ending import Ended, called, raised, returned
 from actions.outcomes import Stopped
 from actions.registry import Action, Registry
 from adapters.attempt import Attempt
@@ -93,7 +93,7 @@ class Worker:
             action = self._registry.get(claim.submitted.action)
             payload = action.read(self._payload(claim))
             with self._threads.deadline(min(action.deadline, limit, self._time_left(claim))):
-                result = action.run(payload, self._context(claim, attempt))
+                result = called(action, payload, self._context(claim, attempt))
             return returned(result)
         except (Stopped, Exception) as exc:  # noqa: BLE001 - whatever an action raises ends its attempt, never the worker
             return raised(exc, action, self._clock.now())

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from actions.context import Context
-from actions.ending import returned
+from actions.ending import called, returned
 from actions.outcomes import Permanent, Retry, Stopped
 from actions.registry import Action, Mode
 from adapters.request_queue import Submission
@@ -142,7 +142,7 @@ class Replies:
         )
         try:
             with bootstrap.THREADS.deadline(action.deadline):
-                return returned(action.run(payload, context)).result
+                return returned(called(action, payload, context)).result
         except (Permanent, Retry, Stopped) as exc:
             raise InvalidFrame(str(exc)) from exc
 

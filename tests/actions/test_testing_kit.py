@@ -161,6 +161,13 @@ def test_what_an_action_gives_up_on_is_not_tried_again(counting: Counting) -> No
     assert run_until_done("count").attempts == 1
 
 
+def test_an_action_that_leaves_the_process_is_tried_again(counting: Counting) -> None:
+    counting(failing(SystemExit("no input")))
+    lived = run_until_done("count")
+    assert (lived.status, lived.attempts) == ("COMPLETED", 2)
+    assert [str(cause) for cause in lived.causes] == ["SystemExit: no input"]
+
+
 def test_attempts_end_with_the_last_one() -> None:
     lived = run_until_done("delay", {"fail_attempts": 9}, max_attempts=4)
     assert (lived.status, lived.attempts, len(lived.waits)) == ("FAILED", 4, 3)

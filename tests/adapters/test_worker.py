@@ -1,5 +1,6 @@
 """However an action ends, the log says so; a worker that is late says nothing."""
 
+import asyncio
 import signal
 import threading
 from collections.abc import Callable
@@ -215,6 +216,14 @@ def test_an_unexpected_error_is_tried_again_and_tells_the_user_nothing_of_it(run
     assert done.head.state.status is Status.RETRYING
     assert done.head.state.error == Failure(code="INTERNAL_ERROR", message="The action failed unexpectedly")
     assert isinstance(done.ended.cause, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("error", [SystemExit("no input"), asyncio.CancelledError()])
+def test_an_action_that_leaves_the_process_has_failed_as_by_any_error(run: Run, error: BaseException) -> None:
+    done = run(raising(error), asked={"max_attempts": 1})
+    assert done.head.state.error == Failure(code="INTERNAL_ERROR", message="The action failed unexpectedly")
+    assert done.ended.cause is not None
+    assert done.ended.cause.__cause__ is error
 
 
 def test_an_action_may_wait_for_the_instant_that_a_server_told(run: Run, clock: FakeClock) -> None:

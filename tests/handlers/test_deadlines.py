@@ -62,6 +62,10 @@ def crash(*_: object) -> None:
     raise ZeroDivisionError
 
 
+def leave(*_: object) -> None:
+    raise SystemExit(1)
+
+
 def waits(_: Any, context: Context) -> None:
     context.progress.report(5)
     context.progress.output("nobody hears it")
@@ -78,6 +82,7 @@ ACTIONS: dict[str, Run] = {
     "fail": fail,
     "later": later,
     "crash": crash,
+    "leave": leave,
     "waits": waits,
     "unspeakable": unspeakable,
     "scoped": lambda payload, _: payload,
@@ -104,6 +109,7 @@ def test_an_alarm_is_cleared_however_the_action_ends(ann: Client) -> None:
     assert ann.say("submit", action="later")["code"] == "VALIDATION_ERROR"
     assert ann.say("submit", action="waits")["code"] == "VALIDATION_ERROR"
     assert ann.say("submit", action="crash")["code"] == "INTERNAL_ERROR"
+    assert ann.say("submit", action="leave")["code"] == "INTERNAL_ERROR"
     assert ann.say("submit", action="unspeakable")["type"] == "error"
     assert silent()
 
