@@ -66,8 +66,10 @@ def returned(result: Any) -> Ended:
     try:
         value = _plain(result)
         settled("result", value, LARGEST_JSON)  # written and read again: not everything that can be written can be read
-    except (InvalidJson, TypeError, RecursionError) as exc:
-        raise Permanent("The action's result is not JSON") from exc
+    except InvalidJson as exc:
+        raise Permanent(f"The action's {exc.told}") from exc
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise Permanent(f"The action's result: not JSON ({exc})") from exc
     return Ended(result=value)
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from domain import exact_json, validity
-from domain.errors import InvalidValue, PayloadTooLarge
+from domain.errors import InvalidJson, InvalidValue, PayloadTooLarge
 
 MESSAGE_LIMIT: Final = validity.LONGEST_TEXT  # characters; more is cut
 CHUNK_LIMIT: Final = validity.CHUNK_LIMIT
@@ -14,13 +14,16 @@ CHECKPOINT_LIMIT: Final = validity.CHECKPOINT_LIMIT
 def settled(what: str, value: Any, limit: int) -> Any:
     """The value as JSON carries it, apart from whatever the action does with its own; PayloadTooLarge above the limit.
 
-    Errors: InvalidJson for what JSON cannot hold.
+    Errors: InvalidJson for what JSON cannot hold, which says why.
     """
-    exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
-    text = exact_json.encode(value)
-    if (size := len(text.encode())) > limit:
-        raise PayloadTooLarge(f"{what}: {size} bytes of JSON, at most {limit} are possible")
-    return exact_json.decode(text)
+    try:
+        exact_json.require_shallow(value, exact_json.FRAME_DEPTH)
+        text = exact_json.encode(value)
+        if (size := len(text.encode())) > limit:
+            raise PayloadTooLarge(f"{what}: {size} bytes of JSON, at most {limit} are possible")
+        return exact_json.decode(text)
+    except InvalidJson as exc:
+        raise InvalidJson(f"{what}: not JSON ({exc.told})") from exc
 
 
 def settled_details(value: Any) -> dict[str, Any] | None:

@@ -146,8 +146,10 @@ def test_a_wait_that_is_none_is_the_actions_own_fault(run: Run, after: Any) -> N
 
 
 def test_a_result_that_could_not_be_read_again_is_none(run: Run) -> None:
-    state = run(lambda *_: {"n": Decimal("7" * 4301)}).head.state
-    assert state.error == Failure(code="ACTION_FAILED", message="The action's result is not JSON")
+    error = run(lambda *_: {"n": Decimal("7" * 4301)}).head.state.error
+    assert error is not None
+    assert error.code == "ACTION_FAILED"
+    assert error.message.startswith("The action's result: not JSON (")
 
 
 @pytest.mark.parametrize("failures", [1, 3])
@@ -415,18 +417,46 @@ def nested(levels: int) -> Any:
     return [nested(levels - 1)] if levels else []
 
 
-@pytest.mark.parametrize("result", [object(), {"x": float("nan")}, {1, 2}, "\ud800", nested(60), {("a",): 1}])
-def test_a_result_that_is_not_json_fails_the_request(run: Run, result: object) -> None:
+class Anything(BaseModel):
+    """A model that may hold what JSON cannot."""
+
+    held: Any
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (object(), "object has no JSON form"),
+        ([Answer(n=1)], "Answer has no JSON form"),
+        ({"x": float("nan")}, "nan"),
+        ({1, 2}, "set has no JSON form"),
+        ("\ud800", "surrogate"),
+        (nested(60), "nested deeper than 48"),
+        ({("a",): 1}, "not tuple"),
+        (Anything(held=object()), "unknown type"),
+    ],
+)
+def test_a_result_that_is_not_json_fails_the_request_and_says_why(run: Run, result: object, why: str) -> None:
     state = run(lambda *_: result).head.state
     assert state.status is Status.FAILED
-    assert state.error == Failure(code="ACTION_FAILED", message="The action's result is not JSON")
+    assert state.error is not None
+    assert state.error.code == "ACTION_FAILED"
+    assert state.error.message.startswith("The action's result: not JSON (")
+    assert why in state.error.message
 
 
 @pytest.mark.parametrize("told", [{"x": object()}, {"x": "\ud800"}])
-def test_progress_that_is_not_json_fails_the_request(run: Run, told: dict[str, Any]) -> None:
-    for act in (lambda _, context: context.progress.report(1, details=told), lambda _, c: c.progress.output(told)):
+def test_progress_that_is_not_json_fails_the_request_and_says_which(run: Run, told: dict[str, Any]) -> None:
+    acts = {
+        "details": lambda _, context: context.progress.report(1, details=told),
+        "an output": lambda _, context: context.progress.output(told),
+        "checkpoint": lambda _, context: context.progress.checkpoint(told),
+    }
+    for what, act in acts.items():
         state = run(act).head.state
         assert state.status is Status.FAILED
+        assert state.error is not None
+        assert state.error.message.startswith(f"{what}: not JSON (")
         assert state.error is not None
         assert state.error.code == "VALIDATION_ERROR"
 
