@@ -7,6 +7,7 @@ The type of the first parameter is the input's schema: what does not fit it is r
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from actions.context import Context
 from actions.inputs import Input
 from domain.commands import DEFAULT_RETRY, RetryPolicy
 from domain.errors import DeadlineExceeded, InvalidAction, Unavailable
+from domain.validity import LONGEST_ACTION, MOST_ATTEMPTS
 
 
 class Mode(StrEnum):
@@ -99,6 +101,10 @@ class Registry:
         return sorted(self._actions.keys() | self._modules.keys())
 
 
+LONGEST_SYNC: Final = timedelta(seconds=20)  # within the time of the function that answers frames
+_LONGEST: Final = timedelta(minutes=14)
+_DEADLINES: Final = {Mode.SYNC: timedelta(seconds=10), Mode.ASYNC: _LONGEST}
+_NAME: Final = re.compile(rf"[ -~]{{1,{LONGEST_ACTION}}}")
 _REGISTERED: Final[dict[str, Action]] = {}
 
 
@@ -121,25 +127,82 @@ def action(
     retry_on      errors that another attempt may help against, unless told every one; see `Action.may_help`
     give_up_on    those among them that no attempt helps against
     scope         what a caller needs to submit it
+
+    Errors: TypeError, ValueError when there could be no such action, or there is another one of that name.
     """
 
     def register(run: Run) -> Run:
-        first = next(iter(inspect.signature(run).parameters))
-        _REGISTERED[name] = Action(
+        made = Action(
             name=name,
             run=run,
-            input=Input(get_type_hints(run)[first]),
+            input=Input(_input_of(name, run)),
             mode=mode,
-            deadline=deadline or (timedelta(seconds=10) if mode is Mode.SYNC else timedelta(minutes=14)),
+            deadline=_DEADLINES.get(mode, _LONGEST) if deadline is None else deadline,
             max_attempts=max_attempts,
             retry=retry,
             retry_on=retry_on,
             give_up_on=give_up_on,
             scope=scope,
         )
+        _require_usable(made)
+        _REGISTERED[name] = made
         return run
 
     return register
+
+
+def _input_of(name: str, run: Run) -> Any:
+    """The type of the first parameter; TypeError for what cannot be called as actions are."""
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(run) for is_kind in kinds):
+        raise TypeError(f"action {name}: a plain function that returns its result, not one to await or to iterate")
+    shape = inspect.signature(run)
+    try:
+        shape.bind(None, None)
+    except TypeError as exc:
+        raise TypeError(f"action {name}: a function of (payload, context), not of {shape}") from exc
+    first = next(iter(shape.parameters.values()))
+    if first.annotation is first.empty:
+        raise TypeError(f"action {name}: {first.name} has no type; Any takes whatever JSON can hold")
+    kind = get_type_hints(run)[first.name]
+    if kind is Context:
+        raise TypeError(f"action {name}: the payload comes first, then the context")
+    return kind
+
+
+def _require_usable(made: Action) -> None:
+    """TypeError or ValueError for what would be found out by those who submit the action, and told to them."""
+    for told, right in (
+        ("mode: Mode.SYNC or Mode.ASYNC", isinstance(made.mode, Mode)),
+        ("deadline: a timedelta", isinstance(made.deadline, timedelta)),
+        ("max_attempts: an integer", type(made.max_attempts) is int),
+        ("retry: a RetryPolicy", isinstance(made.retry, RetryPolicy)),
+        ("retry_on: a tuple of types of Exception", _are_errors(made.retry_on)),
+        ("give_up_on: a tuple of types of Exception", _are_errors(made.give_up_on)),
+        ("scope: a text", made.scope is None or isinstance(made.scope, str)),
+    ):
+        if not right:
+            raise TypeError(f"action {made.name}: {told}")
+    longest = LONGEST_SYNC if made.mode is Mode.SYNC else timedelta.max
+    there = _REGISTERED.get(made.name)
+    for told, right in (
+        (f"1-{LONGEST_ACTION} printable ASCII characters", _NAME.fullmatch(made.name) is not None),
+        (f"deadline: above 0, of a synchronous action up to {LONGEST_SYNC}", timedelta(0) < made.deadline <= longest),
+        (f"max_attempts: from 1 to {MOST_ATTEMPTS}", 1 <= made.max_attempts <= MOST_ATTEMPTS),
+        ("registered before, by another function", there is None or _place(there) == _place(made)),
+    ):
+        if not right:
+            raise ValueError(f"action {made.name!r}: {told}")
+
+
+def _are_errors(kinds: Any) -> bool:
+    return isinstance(kinds, tuple) and all(isinstance(one, type) and issubclass(one, Exception) for one in kinds)
+
+
+def _place(made: Action) -> str:
+    """Where the action's function is written; a function in a function, as tests have them, is nowhere."""
+    place = f"{made.run.__module__}.{made.run.__qualname__}"
+    return "" if "<locals>" in place else place
 
 
 def registered(modules: Mapping[str, str] | None = None) -> Registry:
