@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from actions.registry import Action, Registry
+from actions.registry import Registry
 from adapters.request_view import RequestRow, cursor_after
 from domain import exact_json, protocol
 from domain.errors import NotFound
@@ -96,29 +96,26 @@ def shown(rows: Iterable[RequestRow]) -> list[dict[str, Any]]:
 
 
 def actions(frame: protocol.Actions, identity: Identity) -> protocol.ActionsPage:
-    """The actions that the caller may submit; one that cannot be loaded is not among them."""
-    items = [
-        protocol.ActionShown(
-            name=action.name,
-            mode=action.mode.value,
-            description=action.description,
-            scope=action.scope,
-            input_schema=action.input_schema(),
-        )
-        for action in _loaded(bootstrap.registry())
-        if action.scope is None or action.scope in identity.scopes
-    ]
+    """The actions that the caller may submit; one that cannot be loaded or has no schema is not among them."""
+    items = [shown for shown in _shown(bootstrap.registry()) if shown.scope is None or shown.scope in identity.scopes]
     return protocol.ActionsPage(id=frame.id, items=items)
 
 
-def _loaded(registry: Registry) -> Iterator[Action]:
+def _shown(registry: Registry) -> Iterator[protocol.ActionShown]:
     for name in registry.names():
         try:
             action = registry.get(name)
+            shown = protocol.ActionShown(
+                name=action.name,
+                mode=action.mode.value,
+                description=action.description,
+                scope=action.scope,
+                input_schema=action.input_schema(),
+            )
         except Exception:  # noqa: BLE001 - a module may raise anything, and the others can be submitted
-            bootstrap.logger().exception("action not loaded", extra={"action": name})
+            bootstrap.logger().exception("action not shown", extra={"action": name})
         else:
-            yield action
+            yield shown
 
 
 def within_budget(events: Iterable[RecordedEvent]) -> tuple[list[RecordedEvent], bool]:

@@ -1,11 +1,14 @@
 """Requests, their history and lists of them are told as they are, in pages that fit a frame."""
 
+import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from actions.catalog import MODULES
+from actions.catalog import MODULES, catalog
+from actions.inputs import Input
 from actions.registry import Registry
 from domain.instant import to_text
 from domain.recorded import Head
@@ -130,6 +133,15 @@ def test_events_come_in_pages_that_fit_a_frame_whatever_their_letters_are(connec
     while seen[-1]["version"] < head.version:
         seen += ann.say("history", request_id=request_id, after=seen[-1]["version"])["events"]
     assert [event["version"] for event in seen] == [*range(1, 23)]
+
+
+def test_an_action_whose_input_has_no_schema_keeps_no_other_from_being_shown(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = catalog().get("echo")
+    unshown = replace(echo, name="unshown", input=Input(threading.Event))
+    monkeypatch.setattr(bootstrap, "registry", lambda: Registry({"echo": echo, "unshown": unshown}))
+    assert [item["name"] for item in connect().say("actions")["items"]] == ["echo"]
 
 
 def test_one_is_told_the_actions_that_one_may_submit_and_what_they_take(connect: Connect) -> None:
