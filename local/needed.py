@@ -85,7 +85,8 @@ def _is_module(name: str) -> bool:
 @cache
 def _parts(module: str) -> dict[str, list[ast.stmt]]:
     """The statements of a module: of the composition root by the function they are in, else all under ""."""
-    body = ast.parse(_file(module).read_text()).body
+    file = _file(module)
+    body = ast.parse(file.read_bytes(), str(file)).body
     parts: dict[str, list[ast.stmt]] = {"": []}
     for statement in body:
         if module == _ROOT and isinstance(statement, ast.FunctionDef):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.needed import needed
+from local.needed import _parts, needed
 from tests.template.template import FUNCTIONS, ROOT
 from tests.template.witness import Witness
 
@@ -25,6 +25,15 @@ def test_actions_are_deployed_with_who_needs_them_alone() -> None:
     assert {name for name in FUNCTIONS if "jwt" in needed(name).others} == {"Authorize", "IssueTicket"}
     with pytest.raises(LookupError):
         needed("Nobody")
+
+
+def test_a_module_that_is_no_python_is_told_by_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("def mine(:\n")
+    monkeypatch.setattr("local.needed._file", lambda _: mine)
+    with pytest.raises(SyntaxError) as refused:
+        _parts.__wrapped__("actions.mine")
+    assert refused.value.filename == str(mine)
 
 
 @pytest.mark.parametrize("module", sorted((ROOT / "handlers").glob("*.py")), ids=lambda path: path.stem)
