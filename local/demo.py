@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final
-from urllib.request import urlopen
 
 from rich.console import Console
 from rich.rule import Rule
@@ -29,6 +28,7 @@ from local import stack as local_stack
 from local.aws import session
 from local.demo_jobs import Job, follow, jobs
 from local.errors import StackError
+from local.probe import content_of
 from local.stack import HOME, Stack
 
 TENANT: Final = "acme"
@@ -134,9 +134,8 @@ class Demo:
 
     async def _keep(self, report: Job) -> None:
         """Download the page by its link, as a browser would: the link ends with the stack."""
-        with await asyncio.to_thread(urlopen, report.result["html"]["link"]) as page:
-            file = self._directory / "report.html"
-            file.write_bytes(page.read())
+        file = self._directory / "report.html"
+        file.write_bytes(await asyncio.to_thread(content_of, report.result["html"]["link"]))
         self._console.print(Text(f"The report's page was kept: {file}"), soft_wrap=True)
 
     async def _audit_trail(self, client: StreamerClient, job: Job) -> None:

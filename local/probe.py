@@ -1,4 +1,4 @@
-"""Asking an address on this machine whether it answers."""
+"""Asking an address on this machine, past any proxy of the user's: whether it answers, and with what."""
 
 import urllib.error
 import urllib.request
@@ -17,3 +17,13 @@ def status_of(url: str, body: bytes | None = None) -> int | None:
         return exc.code
     except OSError:
         return None
+
+
+def content_of(url: str) -> bytes:
+    """What a GET is answered with.
+
+    Errors: OSError when nobody answers, or with an error.
+    """
+    with _NO_PROXY.open(url, timeout=_SECONDS) as answer:
+        content: bytes = answer.read()
+        return content
