@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = parser.parse_args(arguments).command
     try:
         return {"up": _up, "down": _down, "status": _status}[command]()
-    except StackError as exc:
+    except (StackError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -53,7 +53,7 @@ def main() -> int:
             asyncio.run(Demo(stack, console, directory).run())
             console.print()
             console.print("Stopping the stack. `make up` keeps one running; README.md says what to do with it.")
-    except (StackError, StreamerError) as error:
+    except (StackError, StreamerError, OSError) as error:
         console.print(Text(str(error), style="red"), soft_wrap=True)
         console.print(Text(f"The logs are in {directory}"), soft_wrap=True)
         return 1

@@ -3,11 +3,13 @@
 import json
 import stat
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from local import deploy, emulator, stack
+from local.__main__ import main
 from local.errors import DeployFailed
 from local.stack import Stack
 
@@ -79,6 +81,19 @@ def test_a_template_that_sam_refuses_is_told_with_the_log_and_stops_everything(
     assert refused.value.log == tmp_path / "stack" / "log" / "sam-build.log"
     assert "sam build failed" in str(refused.value)
     assert emulator.alive(tmp_path / "stack") is None
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status"])
+def test_a_folder_that_cannot_be_used_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / ".local").touch()
+    for used in (stack.find, stack.down):
+        monkeypatch.setattr(stack, used.__name__, partial(used, tmp_path / ".local"))
+    assert main([command]) == 1
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert str(tmp_path / ".local") in told
 
 
 def test_a_stack_that_never_ran_is_not_stopped(tmp_path: Path) -> None:
