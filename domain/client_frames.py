@@ -40,12 +40,11 @@ class ClientFrame(WithInstants, frozen=True, kw_only=True, forbid_unknown_fields
 class Submit(ClientFrame, frozen=True, kw_only=True, tag="submit"):
     """Ask for work.
 
-    delay_s          how long it waits before it may begin
-    timeout_s        how long it may take from then on, all attempts and waits together, before it fails as TIMEOUT
-    idempotency_key  names the request: the same key of the same user always leads to the same one
-    submission_id    tells a frame that is sent again, its reply being lost, from another submission: client libraries
-                     make a new one for each submit. It works like a key, but where nothing is kept, in synchronous
-                     actions, it is ignored and a key is refused
+    It waits `delay_s` before it may begin. From then on it may take `timeout_s`, all attempts and waits together,
+    before it fails as TIMEOUT. The `idempotency_key` names the request: the same key of the same user always leads to
+    the same one. The `submission_id` tells a frame that is sent again, its reply being lost, from another submission:
+    client libraries make a new one for each submit. It works like a key, but where nothing is kept, in synchronous
+    actions, it is ignored and a key is refused.
     """
 
     action: ActionName

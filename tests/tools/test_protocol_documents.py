@@ -1,6 +1,7 @@
 """The documents of the protocol say what the schema says."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,14 @@ def test_every_client_frame_is_received_and_every_server_frame_is_sent() -> None
     assert set(documents.REPLIES) == set(AnyClientFrame.__args__)
     told = {reply for replies in documents.REPLIES.values() for reply in replies}
     assert told | set(documents.PUSHED) | {Error} == set(AnyServerFrame.__args__)
+
+
+def test_what_is_told_of_a_frame_is_made_of_sentences() -> None:
+    for frame in (*AnyClientFrame.__args__, *AnyServerFrame.__args__):
+        told = documents._doc(frame)
+        assert told.endswith("."), told
+        names = {field for field in frame.__struct_fields__ if "_" in field}
+        assert not [name for name in names if re.search(rf"(?<!`)\b{name}\b", told)], told
 
 
 def test_every_reference_in_the_document_leads_somewhere() -> None:
