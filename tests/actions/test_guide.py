@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from actions.limits import CHECKPOINT_LIMIT, CHUNK_LIMIT, DETAILS_LIMIT, MESSAGE_LIMIT
+from actions.registry import LONGEST_SYNC
 from domain.protocol import MAX_BATCH
 
 GUIDE: Final = (Path(__file__).parents[2] / "docs" / "actions.md").read_text()
@@ -43,6 +44,7 @@ def test_the_guide_has_examples_of_each_kind() -> None:
         f"at most {DETAILS_LIMIT} bytes of JSON",
         f"cut at {MESSAGE_LIMIT} characters",
         f"up to {MAX_BATCH} submissions",
+        f"a deadline of up to {LONGEST_SYNC.seconds};",
     ],
 )
 def test_the_guides_figures_are_those_of_the_code(figure: str) -> None:
