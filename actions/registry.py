@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from importlib import import_module
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from actions.context import Context
 from actions.inputs import Input
+from actions.signature import input_of
 from domain.commands import DEFAULT_RETRY, RetryPolicy
 from domain.errors import DeadlineExceeded, InvalidAction, Unavailable
 from domain.validity import LONGEST_ACTION, MOST_ATTEMPTS
@@ -135,7 +136,7 @@ def action(
         made = Action(
             name=name,
             run=run,
-            input=Input(_input_of(name, run)),
+            input=Input(input_of(name, run)),
             mode=mode,
             deadline=_DEADLINES.get(mode, _LONGEST) if deadline is None else deadline,
             max_attempts=max_attempts,
@@ -149,25 +150,6 @@ def action(
         return run
 
     return register
-
-
-def _input_of(name: str, run: Run) -> Any:
-    """The type of the first parameter; TypeError for what cannot be called as actions are."""
-    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    if any(is_kind(run) for is_kind in kinds):
-        raise TypeError(f"action {name}: a plain function that returns its result, not one to await or to iterate")
-    shape = inspect.signature(run)
-    try:
-        shape.bind(None, None)
-    except TypeError as exc:
-        raise TypeError(f"action {name}: a function of (payload, context), not of {shape}") from exc
-    first = next(iter(shape.parameters.values()))
-    if first.annotation is first.empty:
-        raise TypeError(f"action {name}: {first.name} has no type; Any takes whatever JSON can hold")
-    kind = get_type_hints(run)[first.name]
-    if kind is Context:
-        raise TypeError(f"action {name}: the payload comes first, then the context")
-    return kind
 
 
 def _require_usable(made: Action) -> None:
