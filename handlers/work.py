@@ -7,11 +7,12 @@ from typing import Any, Final, Protocol
 
 from adapters.work_tokens import wake_of
 from adapters.worker import Worker
-from domain.errors import Unavailable
+from domain.errors import AlreadyFinal, AttemptOver, Unavailable
 from handlers import bootstrap
 from projections.intents import Wake
 
 RESERVE: Final = timedelta(seconds=10)  # of the function's time, to write how the attempt ended
+_NO_LONGER_ITS: Final = (AttemptOver, AlreadyFinal)
 
 
 class LambdaContext(Protocol):
@@ -48,7 +49,7 @@ def _run(record: Mapping[str, Any], context: LambdaContext) -> None:
         "status": done.head.state.status,
         "attempt": done.head.state.attempt,
     }
-    if done.ended.cause and not done.ended.stopped:
+    if done.ended.cause and not isinstance(done.ended.cause, _NO_LONGER_ITS):
         bootstrap.logger().error("action ended unexpectedly", extra=about, exc_info=done.ended.cause)
     else:
         bootstrap.logger().info("action ended", extra=about)

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from actions.catalog import MODULES
 from actions.registry import Registry
 from adapters.work_tokens import body_of
-from domain.errors import Unavailable, Undecodable
+from domain.errors import AlreadyFinal, AttemptOver, InvalidJson, Unavailable, Undecodable
 from handlers import bootstrap, sweep, work
 from projections.intents import Wake
 from tests.handlers.conftest import MARKER, Connect, Project, RecordedSockets
 from tests.kit.clock import FakeClock
+from tests.kit.raising import raising
 from tests.kit.tables import Aws, moto_fixture
 from tests.kit.tokens import token as a_token
 
@@ -102,6 +103,19 @@ def test_a_lost_attempt_of_an_action_that_cannot_be_loaded_is_swept_up_like_any_
     clock.advance(60)
     assert sweep.handler({}, None)["leases_expired"] == 1
     assert connect().say("get", request_id=request_id)["state"]["status"] == "RETRYING"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "is_told"), [(InvalidJson("result"), True), (AttemptOver(), False), (AlreadyFinal(), False)]
+)
+def test_why_an_end_was_refused_is_in_the_log_unless_the_attempt_is_no_longer_its_own(
+    connect: Connect, log: Callable[[], str], monkeypatch: pytest.MonkeyPatch, refusal: Exception, *, is_told: bool
+) -> None:
+    ann = connect()
+    token = naming(ann.submit())
+    monkeypatch.setattr(bootstrap.queue(), "complete", lambda *_: raising(refusal))
+    assert deliver(token) == []
+    assert ("Traceback" in log()) == is_told
 
 
 def test_a_token_without_work_is_spent(connect: Connect) -> None:
