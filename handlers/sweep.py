@@ -14,7 +14,7 @@ from handlers import bootstrap
 TOLD_AS_IT_IS: Final = frozenset({"oldest_queued_s", "connections"})  # also when it is nothing
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
+def handler(event: Mapping[str, Any], context: object) -> dict[str, int | None]:  # noqa: ARG001 - Lambda's signature
     """Find what was lost and set it going again."""
     swept = asdict(_sweeper().sweep())
     bootstrap.logger().info("swept", extra=swept)
