@@ -104,19 +104,7 @@ small_objects = st.sampled_from([None, {}, {"rows": 1}, {"rows": Decimal("0.1")}
 words = st.sampled_from([None, "a", "b"])
 numbered = st.integers(0, 4)
 jitters = st.floats(0, 1)
-any_command: st.SearchStrategy[Command] = st.one_of(
-    st.builds(
-        Submit,
-        now=times,
-        action=st.sampled_from(["echo", "delay"]),
-        digest=st.sampled_from(["d1", "d2"]),
-        payload=small_values,
-        priority=st.integers(0, 9),
-        delay=st.sampled_from([timedelta(0), timedelta(seconds=5), timedelta(days=7)]),
-        max_attempts=st.integers(1, 3),
-        timeout=st.sampled_from([None, None, timedelta(seconds=20), timedelta(days=1)]),
-    ),
-    st.builds(Start, now=times, worker_id=st.sampled_from(["w1", "w2"]), lease_until=times),
+worker_commands: st.SearchStrategy[WorkerCommand] = st.one_of(
     st.builds(
         ReportProgress,
         now=times,
@@ -138,9 +126,24 @@ any_command: st.SearchStrategy[Command] = st.one_of(
         jitter=jitters,
         after=st.sampled_from([None, timedelta(0), timedelta(days=1)]),
     ),
+    st.builds(AcknowledgeCancel, now=times, attempt=numbered, by=st.sampled_from([None, "action echo"])),
+)
+any_command: st.SearchStrategy[Command] = st.one_of(
+    st.builds(
+        Submit,
+        now=times,
+        action=st.sampled_from(["echo", "delay"]),
+        digest=st.sampled_from(["d1", "d2"]),
+        payload=small_values,
+        priority=st.integers(0, 9),
+        delay=st.sampled_from([timedelta(0), timedelta(seconds=5), timedelta(days=7)]),
+        max_attempts=st.integers(1, 3),
+        timeout=st.sampled_from([None, None, timedelta(seconds=20), timedelta(days=1)]),
+    ),
+    st.builds(Start, now=times, worker_id=st.sampled_from(["w1", "w2"]), lease_until=times),
+    worker_commands,
     st.builds(ExpireLease, now=times, jitter=jitters),
     st.builds(Cancel, now=times, by=st.just("ann"), reason=words),
-    st.builds(AcknowledgeCancel, now=times, attempt=numbered, by=st.sampled_from([None, "action echo"])),
     st.builds(Expire, now=times),
 )
 
