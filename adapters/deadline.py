@@ -31,9 +31,11 @@ def deadline(limit: timedelta) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, max(limit.total_seconds(), 0.001))
     try:
-        yield
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # until here the alarm may go off, also when the block has ended
     except _Overrun as exc:
         raise DeadlineExceeded(f"no answer within {limit.total_seconds():g} s") from exc
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -126,6 +126,23 @@ def test_a_deadline_that_is_over_already_rings_at_once() -> None:
     assert silent()
 
 
+def test_an_alarm_that_goes_off_when_the_block_has_just_ended_is_a_deadline_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_alarm = signal.setitimer
+
+    def too_late(which: int, seconds: float) -> tuple[float, float]:
+        if not seconds:
+            signal.raise_signal(signal.SIGALRM)
+        return set_alarm(which, seconds)
+
+    monkeypatch.setattr(signal, "setitimer", too_late)
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(DeadlineExceeded), deadline(timedelta(minutes=1)):
+        pass
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
 def test_a_deadline_needs_the_main_thread_and_says_so() -> None:
     told: list[str] = []
 
