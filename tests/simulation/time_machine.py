@@ -237,11 +237,11 @@ class Machine:
             raise
         return task.result()
 
-    def interrupt(self, thread: Thread, error: BaseException) -> None:
+    def interrupt(self, thread: Thread, error: BaseException, is_wanted: Callable[[], bool]) -> None:
         """Raise an error in a thread where it waits, as a signal does; a frozen process gets it when it thaws."""
-        if not thread.ended and thread.process.dead is None:
+        if is_wanted() and not thread.ended and thread.process.dead is None:
             if thread.process.frozen_until > self.now:
-                self.loop.call_at(thread.process.frozen_until, self.interrupt, thread, error)
+                self.loop.call_at(thread.process.frozen_until, self.interrupt, thread, error, is_wanted)
             else:
                 self._throw(thread, error)
 
@@ -347,8 +347,9 @@ class VirtualThreads(Threads):
         """Raise DeadlineExceeded in the block once the limit has passed."""
         thread, overrun = getcurrent(), _Overrun()
         assert isinstance(thread, Thread)
+        is_set = True
         alarm = self._machine.loop.call_later(
-            max(limit.total_seconds(), 0.001), self._machine.interrupt, thread, overrun
+            max(limit.total_seconds(), 0.001), self._machine.interrupt, thread, overrun, lambda: is_set
         )
         try:
             yield
@@ -357,6 +358,7 @@ class VirtualThreads(Threads):
                 raise
             raise DeadlineExceeded(f"no answer within {limit.total_seconds():g} s") from exc
         finally:
+            is_set = False
             alarm.cancel()
 
 
