@@ -191,6 +191,6 @@ def test_a_cut_socket_is_resumed_and_nothing_is_missed_or_repeated(console: Cons
 
 def test_a_result_too_large_for_a_frame_is_fetched_by_its_link(console: Console) -> None:
     console.sign_in()
-    console.submit_json("echo_async", exact_json.encode({"rows": ["a row of the large result"] * 2000}), opens=True)
+    console.submit_json("echo_async", exact_json.encode({"rows": ["a row of the large result"] * 1000}), opens=True)
     console.ended("Completed")
     expect(console.detail.locator(".outcome pre")).to_contain_text("a row of the large result")
