@@ -71,7 +71,7 @@ def generate_report(payload: GenerateReportInput, context: Context) -> dict[str,
     csv_file = _store(context, "report.csv", csv_of(rows), "text/csv; charset=utf-8")
     context.progress.report(92, "Writing report.html")
     html_file = _store(context, "report.html", page(report), "text/html; charset=utf-8")
-    context.progress.report(100, f"Report made: {len(rows):,} minutes with requests, {reader.entries:,} audit entries")
+    context.progress.report(100, f"Report made: minutes with requests {len(rows):,}, audit entries {reader.entries:,}")
     return {"rows": len(rows), "totals": totals, "csv": csv_file, "html": html_file}
 
 

@@ -101,7 +101,7 @@ def test_progress_tells_each_phase_and_each_day() -> None:
         "Reading the audit of 2026-11-22: 1 entries so far",
         "Writing report.csv",
         "Writing report.html",
-        "Report made: 4 minutes with requests, 2 audit entries",
+        "Report made: minutes with requests 4, audit entries 2",
     ]
     assert ran.progress.percents == [10, 30, 40, 60, 85, 92, 100]
 
